@@ -1,0 +1,55 @@
+# Two commands to begin with: `make demo` makes art, `make test` proves that it works here.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test test-all lint format bench clean
+
+demo: $(VENV)/.installed
+	$(BIN)/ml4a demo
+
+test: $(VENV)/.tests-installed
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2
+
+test-all: $(VENV)/.tests-installed
+	$(BIN)/python -m pytest --numprocesses 2
+
+lint: $(VENV)/.lint-installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(VENV)/.lint-installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# Peers that ml4a is raced against stay out of its own environment.
+bench: .venv-bench/.installed
+	.venv-bench/bin/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .venv-bench gallery dist
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ml4a needs Python 3.11 or newer: make demo PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) pip
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.tests-installed: $(VENV)/.installed
+	$(PIP) --group test
+	touch $@
+
+$(VENV)/.lint-installed: $(VENV)/.tests-installed
+	$(PIP) --group lint
+	touch $@
+
+.venv-bench/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt pip
+	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable . --group bench
+	touch $@

@@ -1,0 +1,1 @@
+"""What every layer stands on: errors, parameters, progress, devices, records, files, limits."""

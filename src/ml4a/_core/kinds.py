@@ -1,0 +1,31 @@
+"""The kinds of value that models take and give, as annotations that exist at run time without torch.
+
+A signature says `picture: Picture`; type checkers see the union, the command line and the studio see the `Kind`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Marks a parameter as a medium rather than a number, a choice or a text."""
+
+    name: str
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
+    import torch
+
+    Picture: TypeAlias = str | os.PathLike[str] | PIL.Image.Image | np.ndarray[Any, Any] | torch.Tensor
+    Style: TypeAlias = Picture | int | dict[int, float]
+else:
+    Picture = Annotated[Any, Kind("picture")]
+    """A path, a URL, `sample:NAME`, a PIL image, an H×W[×C] uint8 or float array, a C×H×W float tensor in [0, 1]."""
+    Style = Annotated[Any, Kind("style")]
+    """A `Picture`, or the number of a built-in style (`19`), or a blend of them (`"3:0.5,12:0.5"`)."""

@@ -1,0 +1,25 @@
+"""How much of anything from outside is accepted before it is refused.
+
+Plain constants: raise one for your own pictures with `ml4a._core.limits.PICTURE_PIXELS = …`.
+"""
+
+PICTURE_PIXELS = 200_000_000
+"""Pixels of one decoded picture (14142 × 14142). Checked against the header, before decoding."""
+
+PICTURE_BYTES = 1 << 30
+"""Bytes of a picture file."""
+
+URL_BYTES = 256 << 20
+"""Bytes of a picture read from a URL, whatever its Content-Length says."""
+
+FILM_STREAMS = 32
+"""Streams in a film's container."""
+
+FILM_SECONDS = 24 * 3600
+"""Length of a film by its own header."""
+
+RECORD_BYTES = 256 << 10
+"""Bytes of a run record read back from a file."""
+
+WEIGHTS_BYTES = 2 << 30
+"""Bytes of a download whose card knows no size."""

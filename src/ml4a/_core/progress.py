@@ -1,0 +1,89 @@
+"""How long work tells where it is, and how it is stopped.
+
+Work calls `report(...)` between its steps and knows nothing of who listens. Whoever started it decides:
+
+    with listening(print_it, cancel):
+        upscale(photo)
+
+The listener belongs to the thread (and task) that set it, so two jobs in two threads do not hear each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from .errors import Cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a piece of work is."""
+
+    stage: str
+    """What is being done, for the user: `"photo.jpg"`, `"downloading hed.h5"`."""
+    done: float
+    total: float | None
+    """None while nobody knows."""
+    unit: str = ""
+    """`"frames"`, `"tiles"`, `"B"` …"""
+    preview: Any = None
+    """An H×W×3 float32 array in [0, 1] of the result so far, now and then."""
+
+
+OnProgress: TypeAlias = Callable[[Progress], None]
+
+
+class Cancel:
+    """A switch that stops work from another thread: hand it over, then call `cancel()`."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        """Ask the work to stop at its next step."""
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raise `Cancelled` if it was asked to stop."""
+        if self.cancelled:
+            raise Cancelled("stopped by the user")
+
+
+_listener: ContextVar[tuple[OnProgress | None, Cancel | None]] = ContextVar("listener", default=(None, None))
+
+
+@contextlib.contextmanager
+def listening(on_progress: OnProgress | None = None, cancel: Cancel | None = None) -> Iterator[None]:
+    """Send the progress of everything called inside to `on_progress`, and let `cancel` stop it.
+
+    A part left out stays what it was outside.
+    """
+    outer_progress, outer_cancel = _listener.get()
+    token = _listener.set((on_progress or outer_progress, cancel or outer_cancel))
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def report(stage: str, done: float, total: float | None = None, unit: str = "", preview: Any = None) -> None:
+    """Tell the listener, if there is one.
+
+    Raises:
+        Cancelled: the work was asked to stop.
+    """
+    on_progress, cancel = _listener.get()
+    if cancel is not None:
+        cancel.check()
+    if on_progress is not None:
+        on_progress(Progress(stage, done, total, unit, preview))
