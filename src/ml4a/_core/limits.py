@@ -20,6 +20,3 @@ FILM_SECONDS = 24 * 3600
 
 RECORD_BYTES = 256 << 10
 """Bytes of a run record read back from a file."""
-
-WEIGHTS_BYTES = 2 << 30
-"""Bytes of a download whose card knows no size."""

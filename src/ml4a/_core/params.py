@@ -11,11 +11,12 @@ import functools
 import inspect
 import math
 import numbers
+import operator
 import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from .errors import BadValue, UnknownName
 from .kinds import Kind
@@ -141,10 +142,11 @@ def check(parameter: Parameter, value: Any) -> Any:
 def _number(parameter: Parameter, value: Any, kind: type) -> float | int:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise BadValue(f"{parameter.name} must be {'a whole number' if kind is int else 'a number'}, not {value!r}")
-    number = float(value) if kind is float else value
-    if not math.isfinite(number) or (kind is int and number != int(number)):
+    number: float | int = float(value)
+    if not math.isfinite(number) or (kind is int and not number.is_integer()):
         raise BadValue(f"{parameter.name} must be {'a whole' if kind is int else 'a finite'} number, not {value!r}")
-    number = kind(number)
+    if kind is int:  # not by way of a float where that can be helped: it has no room for every seed
+        number = operator.index(cast(Any, value)) if isinstance(value, numbers.Integral) else int(number)
     if parameter.range is not None and number not in parameter.range:
         raise BadValue(f"{parameter.name} must be {parameter.range}, not {value!r}")
     return number

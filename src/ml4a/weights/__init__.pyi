@@ -1,0 +1,10 @@
+from . import formats as formats
+from .card_files import card as card
+from .card_files import cards as cards
+from .card_files import notice as notice
+from .fetching import fetch as fetch
+from .fetching import find as find
+from .schema import Card as Card
+from .schema import File as File
+from .schema import Package as Package
+from .schema import Weights as Weights

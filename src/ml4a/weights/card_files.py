@@ -1,0 +1,123 @@
+"""Finding and reading cards: ours in `catalog/`, the user's own in `<config>/cards/`, which come first.
+
+docs/design.md shows what a card looks like; `schema` says what each key means.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ml4a._core import paths
+from ml4a._core.errors import BadValue, UnknownName
+
+from .schema import Card, File, Package, Weights
+
+log = logging.getLogger("ml4a")
+
+_CATALOG = Path(__file__).parent / "catalog"
+_Part = TypeVar("_Part", Card, File, Package, Weights)
+
+
+def card(name: str) -> Card:
+    """The card of the model `name`.
+
+    Raises:
+        UnknownName: there is none.
+        BadValue: the card is wrong; the message names the file and the key.
+    """
+    found = _files()
+    if name not in found:
+        raise UnknownName("card", name, found)
+    return read(found[name])
+
+
+def cards() -> dict[str, Card]:
+    """All cards by name. A user's card that is wrong is left out, and said to be."""
+    every = {}
+    for name, path in _files().items():
+        try:
+            every[name] = read(path)
+        except BadValue as error:
+            if path.parent == _CATALOG:
+                raise
+            log.warning("left out: %s", error)
+    return every
+
+
+def resolve(spec: str) -> tuple[Card, Weights]:
+    """`"hed"` or `"hed/bsds"` to the card and the weights that are meant.
+
+    Raises:
+        UnknownName: no such card, or no such weights on it.
+    """
+    name, slash, variant = spec.partition("/")
+    about = card(name)
+    return about, about.variant(variant if slash else "default")
+
+
+def notice(about: Card, variant: Weights) -> str:
+    """The licence in one line: `"hed/bsds: MIT, commercial use: yes — the wheel's own licence file"`."""
+    terms = f"{variant.licence}, commercial use: {variant.commercial}"
+    return f"{about.name}/{variant.name}: {terms} — {variant.licence_source}"
+
+
+def read(path: Path) -> Card:
+    """Read one card.
+
+    Raises:
+        BadValue: a key is unknown, missing or wrong; the message names the file and the key.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadValue(f"{path} is not a readable card: {error}") from None
+    packages = {
+        name: _make(Package, table, f"{path}: packages.{name}", name=name)
+        for name, table in _tables(data.pop("packages", {}), f"{path}: packages")
+    }
+    weights = {
+        name: _weights(name, table, f"{path}: weights.{name}")
+        for name, table in _tables(data.pop("weights", {}), f"{path}: weights")
+    }
+    return _make(Card, data, f"{path}: card", name=path.stem, packages=packages, weights=weights)
+
+
+def _files() -> dict[str, Path]:
+    """Every card's path by name."""
+    folders = (_CATALOG, paths.config_dir() / "cards")
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+
+
+def _weights(name: str, table: dict[str, Any], where: str) -> Weights:
+    files = {}
+    for role, keys in _tables(table.pop("files", {}), f"{where}.files"):
+        if isinstance(keys.get("sources"), list):
+            keys["sources"] = tuple(keys["sources"])
+        files[role] = _make(File, keys, f"{where}.files.{role}")
+    return _make(Weights, table, where, name=name, files=files)
+
+
+def _tables(value: object, where: str) -> list[tuple[str, dict[str, Any]]]:
+    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+        raise BadValue(f"{where} is not a table of tables")
+    return list(value.items())
+
+
+def _make(part: type[_Part], keys: Mapping[str, Any], where: str, **given: Any) -> _Part:
+    """A dataclass from a table's keys, which must be its fields, apart from those that are given."""
+    fields = {field.name: field for field in dataclasses.fields(part) if field.name not in given}
+    unknown = sorted(keys.keys() - fields)
+    if unknown:
+        raise BadValue(f"{where}.{unknown[0]} is not a key of cards; known are {', '.join(fields)}")
+    missing = [name for name, field in fields.items() if name not in keys and field.default is dataclasses.MISSING]
+    if missing:
+        raise BadValue(f"{where}.{missing[0]} is missing")
+    try:
+        return part(**given, **keys)
+    except BadValue as error:
+        raise BadValue(f"{where}.{error}") from None

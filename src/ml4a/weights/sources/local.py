@@ -1,0 +1,43 @@
+"""`file:/PATH`: a file on this machine, or on a disk that it sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ml4a._core.errors import DownloadFailed
+from ml4a._core.files import reason
+from ml4a.weights import cache
+from ml4a.weights.schema import Card, File
+
+
+def fetch(file: File, source: str, card: Card) -> None:  # all sources have the same parameters
+    """Copy the file into the cache.
+
+    Raises:
+        DownloadFailed: it cannot be read.
+        BadWeights: it is another file.
+        CannotWrite: the cache cannot be written.
+    """
+    path = Path(source.removeprefix("file:")).expanduser()
+    if not path.is_absolute():
+        raise DownloadFailed(f"{path} is not a full path")
+    take(path, file)
+
+
+def take(path: Path, file: File) -> None:
+    """Copy `path`, which should be `file`, into the cache.
+
+    Raises:
+        DownloadFailed: it cannot be read.
+        BadWeights: it is another file.
+        CannotWrite: the cache cannot be written.
+    """
+    if not path.is_file():  # a folder, or a pipe that would never end
+        raise DownloadFailed(f"{path} is not a file")
+    try:
+        opened = path.open("rb")
+    except OSError as error:
+        raise DownloadFailed(f"{path} cannot be read: {reason(error)}") from None
+    with opened, cache.scratch() as folder:
+        cache.copy(opened, folder / "copy", file.size)
+        cache.publish(folder / "copy", file)
