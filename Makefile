@@ -11,10 +11,10 @@ demo: $(VENV)/.installed
 	$(BIN)/ml4a demo
 
 test: $(VENV)/.tests-installed
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses 2
 
 test-all: $(VENV)/.tests-installed
-	$(BIN)/python -m pytest --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check

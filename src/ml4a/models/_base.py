@@ -1,0 +1,234 @@
+"""What all models share. A model file adds its card, its networks and its few lines of art.
+
+model = HED.from_pretrained()          # weights found, verified, loaded; device and precision chosen
+drawing = model("photo.jpg")           # see `_operation` for what happens around a call
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ml4a._core import devices, progress
+from ml4a._core.errors import TooLarge
+from ml4a._core.kinds import Picture
+from ml4a._core.progress import OnProgress
+from ml4a._core.record import Record
+
+from ._operation import Operation, current_call, describe
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import torch
+
+    from ml4a import weights as _weights
+
+
+class Model:
+    """Base of all models: weights, device, precision. Two models share nothing, also in two threads."""
+
+    card: ClassVar[str]
+    """Name of the model, its card and its registry entry."""
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        weights: str = "default",
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        on_progress: OnProgress | None = None,
+    ) -> Self:
+        """Find (or download) the weights and set the model up.
+
+        Args:
+            weights: A variant of the model's card; `ml4a models NAME` lists them.
+            device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`.
+            dtype: `"float32"` is the reference; `"auto"` may be faster, within 8/255 at worst and 0.25/255 on average.
+            on_progress: Called with `Progress` while downloading.
+
+        Raises:
+            UnknownName: no such weights.
+            DownloadFailed: no source could deliver them.
+        """
+        from ml4a import weights as library
+
+        about = library.card(cls.card)
+        variant = about.variant(weights)
+        with progress.listening(on_progress):
+            files = library.fetch(f"{cls.card}/{variant.name}")
+        target = devices.resolve_device(device)
+        return cls(about, variant, files, target, devices.resolve_dtype(dtype, target))
+
+    def __init__(
+        self,
+        about: _weights.Card,
+        variant: _weights.Weights,
+        files: dict[str, Path],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.about = about
+        self.weights = variant
+        self.device = device
+        self.dtype = dtype
+        self._local = threading.local()
+        self.load(files)
+
+    def load(self, files: dict[str, Path]) -> None:
+        """Read the weights and build the networks; `files` are verified local paths by role."""
+        raise NotImplementedError
+
+    @property
+    def name(self) -> str:
+        """The name that `ml4a.load` knows."""
+        return self.card
+
+    @property
+    def last_record(self) -> Record | None:
+        """The record of this thread's last call; arrays and tensors cannot carry it themselves."""
+        return getattr(self._local, "record", None)
+
+    @last_record.setter
+    def last_record(self, record: Record) -> None:
+        self._local.record = record
+
+    @classmethod
+    def operations(cls) -> dict[str, Operation]:
+        """The methods marked `@operation`, by name."""
+        members = (getattr(cls, name) for name in dir(cls))
+        found = (describe(member) for member in members if hasattr(member, "__operation__"))
+        return {about.name: about for about in found}
+
+    def __repr__(self) -> str:
+        dtype = str(self.dtype).removeprefix("torch.")
+        return f"<{type(self).__name__} {self.card}/{self.weights.name} on {self.device}, {dtype}>"
+
+    def place(self, network: torch.nn.Module) -> Any:
+        """Move a network to the device; below float32, as its own `reduce_precision` arranges."""
+        import torch
+
+        reduce = getattr(network, "reduce_precision", None)
+        if self.dtype is not torch.float32 and reduce is not None:
+            network = reduce(self.dtype)
+        return network.to(self.device)
+
+
+class PictureModel(Model):
+    """Base of models that turn a picture into a picture, with one network that can be tiled."""
+
+    network: Any
+    """With the attributes that `ml4a.networks` lists."""
+
+    def to_tensor(self, picture: Picture, *, height: int | None = None) -> torch.Tensor:
+        """`picture` as 1×3×H×W float32 in [0, 1] on the CPU; its transparency is set aside for `to_picture`.
+
+        Args:
+            picture: The picture.
+            height: Resize it to this height, keeping its proportions.
+        """
+        import torch
+
+        from ml4a.media import image
+
+        array = image.to_array(picture)
+        if height is not None:
+            array = image.resize(array, height)
+        call = current_call()
+        if array.shape[2] == 4 and picture is call.values[call.main]:
+            call.alpha = array[:, :, 3]
+        return torch.from_numpy(array[:, :, :3].transpose(2, 0, 1)).contiguous()[None]
+
+    def to_picture(self, tensor: torch.Tensor) -> Picture:
+        """A 1×C×H×W tensor as a picture of the kind that came in, clamped to [0, 1], transparency restored."""
+        import numpy as np
+
+        from ml4a.media import image
+
+        call = current_call()
+        array = tensor[0].detach().clamp(0, 1).permute(1, 2, 0).to("cpu").numpy()
+        if array.shape[2] == 1:
+            array = np.repeat(array, 3, axis=2)
+        if call.alpha is not None:
+            alpha = image.resize(call.alpha[:, :, None], (array.shape[1], array.shape[0]))
+            array = np.concatenate([array, alpha], axis=2)
+        return image.as_kind(np.ascontiguousarray(array), call.kind)
+
+    def run(
+        self,
+        x: torch.Tensor,
+        network: Any = None,
+        *,
+        function: Callable[[torch.Tensor], Any] | None = None,
+        tile: int | None = None,
+        overlap: int | None = None,
+        scales: float | Sequence[float] | None = None,
+    ) -> Any:
+        """Send a 1×C×H×W tensor through the network, in tiles where the whole would not fit the memory budget.
+
+        Args:
+            x: The input.
+            network: Which network, if not the model's main one.
+            function: What of it to run, if not the network as a whole; it may return several tensors.
+            tile: Side of a tile in input pixels; by default the largest that fits the budget.
+            overlap: Context around a tile; by default what makes tiled equal untiled.
+            scales: Size of each result relative to the input; by default the network's `scale`.
+
+        Raises:
+            TooLarge: the network cannot be tiled and the whole would not fit.
+            Cancelled: the work was asked to stop.
+        """
+        import torch
+
+        from ml4a.ops.tiles import tile_size, tiled
+
+        network = self.network if network is None else network
+        run = network if function is None else function
+        overlap = network.overlap if overlap is None else overlap
+        height, width = x.shape[-2:]
+        budget = devices.memory_budget(self.device)
+        if overlap is None:  # it cannot be tiled
+            _check_fits(width, height, network.bytes_per_pixel, budget)
+            tile = overlap = max(height, width)
+        elif tile is None:
+            options = {"overlap": overlap, "multiple": network.tile_multiple}
+            tile = tile_size(height, width, budget=budget, bytes_per_pixel=network.bytes_per_pixel, **options)
+        whole = tile >= max(height, width)
+        current_call().resolved["tile"] = None if whole else tile
+        with torch.inference_mode():
+            if whole:
+                return run(x.to(self.device))
+            return tiled(
+                lambda part: run(part.to(self.device)),
+                x,
+                tile=tile,
+                overlap=overlap,
+                multiple=network.tile_multiple,
+                scales=network.scale if scales is None else scales,
+                on_tile=lambda done, total: progress.report(self.card, done, total, "tiles"),
+            )
+
+
+def _check_fits(width: int, height: int, bytes_per_pixel: float, budget: int) -> None:
+    needed = width * height * bytes_per_pixel
+    if needed > budget:
+        fitting = int((budget / bytes_per_pixel * height / width) ** 0.5)
+        raise TooLarge(
+            f"{width}x{height} px need {needed / 2**30:.1f} GiB of memory and {budget / 2**30:.1f} GiB may be used; "
+            f"work at size={fitting} or less (--size {fitting})"
+        )
+
+
+def resized(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """1×C×H×W in [0, 1] at another size (width, height), by Lanczos resampling; clamped if it had to be resized."""
+    import torch
+
+    from ml4a.media import image
+
+    if (x.shape[3], x.shape[2]) == size:
+        return x
+    array = image.resize(x[0].clamp(0, 1).permute(1, 2, 0).contiguous().numpy(), size, "lanczos")
+    return torch.from_numpy(array).permute(2, 0, 1)[None].clamp(0, 1)

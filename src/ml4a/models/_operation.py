@@ -1,0 +1,203 @@
+"""What every call of a model shares: arguments, kinds, alpha, seed, record.
+
+`@operation` wraps a method. Around the method's own few lines it
+
+* binds the arguments and holds them to their declared bounds,
+* loads paths and URLs, and remembers the kind of the main picture so that the result is of the same kind,
+* draws a seed where the method takes one and none was given,
+* writes the record of what was done.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ml4a._core import record as records
+from ml4a._core.errors import BadValue
+from ml4a._core.params import Parameter, check, parameters
+
+if TYPE_CHECKING:
+    from ml4a.media.image import KindName
+
+    from ._base import Model
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What `@operation` knows of a method, for the registry and the command line."""
+
+    name: str
+    verb: str | None
+    summary: str
+    """First paragraph of its docstring."""
+    examples: tuple[str, ...]
+    """Lines of shell, for `--help`."""
+    parameters: dict[str, Parameter]
+
+    @property
+    def media(self) -> list[Parameter]:
+        """The parameters that are pictures or styles; the first is the main one."""
+        return [parameter for parameter in self.parameters.values() if parameter.kind is not None]
+
+
+@dataclass(slots=True)
+class Call:
+    """One call under way: what `to_tensor` learned and `to_picture` needs."""
+
+    main: str
+    """The parameter whose kind the result has."""
+    values: dict[str, Any]
+    kind: KindName = "pil"
+    alpha: Any = None
+    """H×W float32 in [0, 1], or None for an opaque picture."""
+    resolved: dict[str, Any] = field(default_factory=dict)
+    """Parameters that the method settled itself, such as the tile size; recorded, so that a repeat is exact."""
+
+
+_calls: ContextVar[Call | None] = ContextVar("call", default=None)
+
+
+def current_call() -> Call:
+    """The call under way in this thread."""
+    call = _calls.get()
+    if call is None:
+        raise RuntimeError("to_tensor and to_picture belong inside a method marked @operation")
+    return call
+
+
+def operation(*, verb: str | None = None, examples: tuple[str, ...] = ()) -> Callable[[Method], Method]:
+    """Mark a method of a model as one of its operations; `verb` puts it on the command line."""
+
+    def decorate(method: Method) -> Method:
+        @functools.wraps(method)
+        def call(self: Model, *args: Any, **kwargs: Any) -> Any:
+            about = describe(call)
+            values = bind(about, method, self, args, kwargs)
+            inputs = _load(about, values)
+            current = Call(about.media[0].name, values, _kind(values[about.media[0].name]))
+            token = _calls.set(current)
+            try:
+                result = method(self, **values)
+            finally:
+                _calls.reset(token)
+            if recording_enabled():
+                _attach(self, about, current, inputs, result)
+            return result
+
+        call.__operation__ = (method.__name__, verb, examples)  # type: ignore[attr-defined]
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+@functools.cache
+def describe(method: Callable[..., Any]) -> Operation:
+    """What the command line and the studio need to know of an operation."""
+    name, verb, examples = method.__operation__  # type: ignore[attr-defined]
+    summary = inspect.getdoc(method).partition("\n\n")[0]  # type: ignore[union-attr]
+    return Operation(name, verb, summary, examples, parameters(inspect.unwrap(method)))
+
+
+def bind(
+    about: Operation, method: Callable[..., Any], model: Any, args: tuple[Any, ...], kwargs: Any
+) -> dict[str, Any]:
+    """The values of every parameter, checked; a missing seed is drawn.
+
+    Raises:
+        BadValue: a parameter is missing, unknown, or out of its bounds.
+    """
+    try:
+        bound = inspect.signature(method).bind(model, *args, **kwargs)
+    except TypeError as error:
+        raise BadValue(f"{type(model).__name__}.{about.name}: {error}") from None
+    bound.apply_defaults()
+    values = {name: check(parameter, bound.arguments[name]) for name, parameter in about.parameters.items()}
+    if "seed" in values and values["seed"] is None:
+        values["seed"] = secrets.randbelow(2**32)
+    return values
+
+
+@contextmanager
+def recording(enabled: bool) -> Iterator[None]:
+    """Leave records out inside: the frames of a film need not be hashed one by one."""
+    token = _recording.set(enabled)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+def recording_enabled() -> bool:
+    """Whether calls in this thread write records now."""
+    return _recording.get() and records.enabled()
+
+
+def _kind(picture: Any) -> KindName:
+    from ml4a.media import image
+
+    return image.kind_of(picture)
+
+
+def _load(about: Operation, values: dict[str, Any]) -> list[records.Input]:
+    """Replace paths and URLs by pictures, and describe all media as a record's inputs."""
+    from ml4a.media import image, provenance
+
+    from . import styles
+
+    inputs = []
+    hashing = recording_enabled()
+    for parameter in about.media:
+        value = values[parameter.name]
+        if parameter.kind == "style":
+            value = styles.read(value)
+        if value is None or isinstance(value, styles.Blend):
+            values[parameter.name] = value
+            continue
+        if not image.is_loaded(value):
+            value = image.load(value)
+        values[parameter.name] = value
+        if hashing:
+            seen = value if image.kind_of(value) == "pil" else image.to_array(value)
+            inputs.append(provenance.as_input(seen, parameter.name))
+    return inputs
+
+
+def _attach(model: Model, about: Operation, call: Call, inputs: list[records.Input], result: Any) -> None:
+    from PIL import Image
+
+    from ml4a.media import provenance
+
+    media = {item.role for item in inputs}
+    settled = {name: value for name, value in call.resolved.items() if name in about.parameters}
+    plain = {name: value for name, value in {**call.values, **settled}.items() if name not in media}
+    record = records.Record(
+        model=model.name,
+        operation=about.name,
+        weights=model.weights.name,
+        digests={role: file.sha256 for role, file in model.weights.files.items()},
+        parameters={name: _plain(value) for name, value in plain.items() if name != "seed"},
+        seed=plain.get("seed"),
+        device=model.device.type,
+        dtype=str(model.dtype).removeprefix("torch."),
+        inputs=tuple(inputs),
+        versions=records.versions(),
+        source_type=model.about.source_type,
+    )
+    model.last_record = record
+    if isinstance(result, Image.Image):
+        provenance.mark(result, record)
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int | float | str | tuple) else str(value)

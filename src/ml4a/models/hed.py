@@ -1,0 +1,67 @@
+"""HED: the edges of a picture, soft as a pencil's (Xie & Tu, ICCV 2015, arXiv:1504.06375)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from ml4a._core.kinds import Picture
+from ml4a._core.params import Doc, Range
+
+from ._base import PictureModel
+from ._operation import operation
+
+if TYPE_CHECKING:
+    import torch
+
+SIDE_SCALES = (1, 1 / 2, 1 / 4, 1 / 8, 1 / 16)
+
+Strength = Annotated[float, Range(0, 1), Doc("How dark the lines are; 0 leaves the paper white.")]
+Thin = Annotated[bool, Doc("Keep only the middle of each line.")]
+Tile = Annotated[int | None, Range(low=64), Doc("Side of a tile in pixels; by default what fits in memory.")]
+
+
+class HED(PictureModel):
+    """Draws the edges that people would draw: outlines rather than every texture."""
+
+    card = "hed"
+
+    def load(self, files: dict[str, Path]) -> None:
+        """Build the network from the weights' one file."""
+        from ml4a.networks import from_state_dict
+        from ml4a.weights import formats
+
+        weights = formats.read(files["network"], self.weights.files["network"].format)
+        self.network = self.place(from_state_dict("hed", weights.arrays()))
+
+    @operation(
+        verb="sketch",
+        examples=("ml4a sketch photo.jpg -o drawing.png", "ml4a sketch clip.mp4 -o drawing.mp4 --thin --steady 0.5"),
+    )
+    def __call__(self, picture: Picture, *, strength: Strength = 1.0, thin: Thin = False, tile: Tile = None) -> Picture:
+        """Draw the edges of `picture`: black lines on white, the picture's size.
+
+        Returns:
+            A picture of the kind that came in; its transparency is kept.
+        """
+        from ml4a.ops.edges import thin as thin_edges
+
+        edges = self.edges(self.to_tensor(picture), tile)
+        if thin:
+            edges = thin_edges(edges)
+        return self.to_picture(1 - strength * edges)
+
+    def edges(self, x: torch.Tensor, tile: int | None = None) -> torch.Tensor:
+        """The probability of an edge in each pixel: 1×3×H×W RGB in [0, 1] to 1×1×H×W in [0, 1].
+
+        The network's five side outputs are computed in tiles and fused at once, because resizing them is global.
+        """
+        import torch
+        from torch.nn import functional as F
+
+        height, width = x.shape[-2:]
+        # Fewer than 16 pixels would vanish in the four poolings.
+        x = F.pad(x.flip(1), (0, max(0, 16 - width), 0, max(0, 16 - height)), mode="replicate")
+        sides = self.run(x, function=self.network.sides, tile=tile, scales=SIDE_SCALES)
+        with torch.inference_mode():
+            return self.network.fuse(sides, x.shape[-2:])[:, :, :height, :width].float().cpu()

@@ -1,0 +1,78 @@
+"""The models by name, and the verbs that they give the command line.
+
+Other packages add models with the entry-point group `ml4a.models`; one is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.metadata
+from dataclasses import dataclass
+from typing import Any
+
+from ml4a._core.errors import UnknownName
+
+from ._base import Model
+from ._operation import Operation
+
+BUILT_IN = {
+    "fast_style": "ml4a.models.fast_style:FastStyle",
+    "real_esrgan": "ml4a.models.real_esrgan:RealESRGAN",
+    "hed": "ml4a.models.hed:HED",
+}
+"""Name → class. Where several models share a verb, the first one here is the verb's default."""
+
+ENTRY_POINTS = "ml4a.models"
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One task of the command line: a model's operation."""
+
+    name: str
+    model: str
+    operation: Operation
+
+
+@functools.cache
+def _locations() -> dict[str, str]:
+    plugins = {point.name: point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+    return {**plugins, **BUILT_IN}
+
+
+def names() -> list[str]:
+    """The names that `load` knows, built-in ones first."""
+    return [*BUILT_IN, *sorted(_locations().keys() - BUILT_IN.keys())]
+
+
+@functools.cache
+def model_class(name: str) -> type[Model]:
+    """The class of a model, imported now.
+
+    Raises:
+        UnknownName: there is no such model.
+    """
+    if name not in _locations():
+        raise UnknownName("model", name, names())
+    module, _, attribute = _locations()[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def load(name: str, weights: str = "default", **options: Any) -> Any:
+    """The model `name` with pretrained weights: `ml4a.load("real_esrgan", weights="anime", device="cuda")`.
+
+    The options are those of `Model.from_pretrained`.
+    """
+    return model_class(name).from_pretrained(weights, **options)
+
+
+@functools.cache
+def verbs() -> dict[str, list[Verb]]:
+    """The verbs, each with the models that do it, the default one first."""
+    found: dict[str, list[Verb]] = {}
+    for name in names():
+        for operation in model_class(name).operations().values():
+            if operation.verb is not None:
+                found.setdefault(operation.verb, []).append(Verb(operation.verb, name, operation))
+    return found

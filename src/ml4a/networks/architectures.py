@@ -1,0 +1,110 @@
+"""Which network a state dict belongs to, told by its keys. A network's module is imported when it is built."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import nn
+
+from ml4a._core.errors import BadWeights, UnknownName
+
+from .state_dict import StateDict, listing
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A network, and one way in which its keys are written."""
+
+    network: str
+    """The class, for messages."""
+    keys: str
+    """A regular expression that each key matches as a whole."""
+    builder: str
+    """`"module:function"` of this package; the function makes the network from a plain state dict."""
+    part: str = ""
+    """The submodule that is wanted of it, if not the whole."""
+
+    def likeness(self, keys: Iterable[str]) -> float:
+        """The share of `keys` that are written in this way."""
+        matches = [re.fullmatch(self.keys, key) is not None for key in keys]
+        return sum(matches) / len(matches)
+
+    def build(self, state: StateDict) -> nn.Module:
+        """Make the network."""
+        module, function = self.builder.split(":")
+        network: nn.Module = getattr(importlib.import_module(f"{__package__}.{module}"), function)(state)
+        return network.get_submodule(self.part)
+
+
+_HED_KEYS = {
+    r"(net|module)(Vgg...\.\d|Score...|Combine\.0)\.(weight|bias)": "hed:build_pytorch",
+    r"(block\d/layers/conv2d(_\d)?|dsn\d|fuse)/vars/[01]": "hed:build_keras",
+    r"(conv\d_\d|branch\d/convfc|convfcweight)/[Wb](:0)?": "hed:build_tensorpack",
+}
+
+ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
+    "esrgan": (
+        Architecture(
+            "RRDBNet",
+            r"(conv_(first|body|up\d|hr|last)|body\.\d+\.rdb[123]\.conv[1-5])\.(weight|bias)",
+            "rrdbnet:build",
+        ),
+        Architecture(
+            "RRDBNet",
+            r"(conv_first|trunk_conv|upconv\d|HRconv|conv_last|RRDB_trunk\.\d+\.RDB[123]\.conv[1-5])\.(weight|bias)",
+            "rrdbnet:build_old",
+        ),
+        Architecture(
+            "RRDBNet", r"model\.(\d+|1\.sub\.\d+(\.RDB[123]\.conv[1-5]\.0)?)\.(weight|bias)", "rrdbnet:build_numbered"
+        ),
+        Architecture("RRDBNet", r"Conv_\d+\.(weight|bias)", "rrdbnet:build_ncnn"),
+        Architecture("SRVGGNetCompact", r"body\.\d+\.(weight|bias)", "srvgg:build"),
+        Architecture("SRVGGNetCompact", r"Conv_\d+\.(weight|bias)|PRelu_\d+\.slope", "srvgg:build_ncnn"),
+    ),
+    "fast_style": (
+        Architecture(
+            "StylePredictor",
+            r"(stem|blocks\.\d+\.(expand|depthwise|project)|head|style)\.(weight|bias)",
+            "ghiasi:build_predictor",
+        ),
+        Architecture(
+            "StyleTransformer",
+            r"(contract\.\d|(residual\.\d+|expand)\.conv\d(\.norm\.(scale|shift))?)\.(weight|bias)",
+            "ghiasi:build_transformer",
+        ),
+        Architecture("MultiStyle", r"((contract|expand)\.\d|res\.\d+\.\d)\.(w|norm\.(gamma|beta))", "multistyle:build"),
+    ),
+    "hed": tuple(Architecture("HED", keys, builder) for keys, builder in _HED_KEYS.items()),
+    "vgg16": tuple(Architecture("VGG16", keys, builder, part="trunk") for keys, builder in _HED_KEYS.items()),
+}
+"""By reference name. Where two fit equally well, the first is taken."""
+
+ALIASES = {"real_esrgan": "esrgan"}
+
+
+def choose(name: str, state: StateDict) -> Architecture:
+    """The architecture of `name` that the keys of `state` fit best.
+
+    Raises:
+        UnknownName: there is no network of this name.
+        BadWeights: most keys are of none of its architectures; the message says whose they look like.
+    """
+    name = ALIASES.get(name, name)
+    if name not in ARCHITECTURES:
+        raise UnknownName("network", name, [*ARCHITECTURES, *ALIASES])
+    best = _nearest(ARCHITECTURES[name], state)
+    if best.likeness(state) > 0.5:
+        return best
+    message = f"these weights are not {name}'s: it has no {listing(state)}"
+    others = [(other, _nearest(rows, state)) for other, rows in ARCHITECTURES.items() if other != name]
+    other, nearest = max(others, key=lambda pair: pair[1].likeness(state))
+    if nearest.likeness(state) > 0.5:
+        message += f"; they look like {other}'s ({nearest.network})"
+    raise BadWeights(message)
+
+
+def _nearest(rows: Iterable[Architecture], state: StateDict) -> Architecture:
+    return max(rows, key=lambda row: row.likeness(state))

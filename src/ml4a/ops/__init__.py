@@ -1,0 +1,1 @@
+"""Pure tensor functions that several networks and models need."""

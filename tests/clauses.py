@@ -1,0 +1,255 @@
+"""What every model must keep, as functions that raise AssertionError. `test_models` holds the registry to them.
+
+A clause gets the model's class and `make(**options)`, which gives an instance as `from_pretrained` does.
+"""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ml4a._core.errors import BadValue, Cancelled
+from ml4a._core.params import Parameter, union_members
+from ml4a._core.progress import Cancel, listening
+from ml4a._core.record import Record
+from ml4a.media import image, provenance
+from ml4a.models._base import Model
+from ml4a.models._operation import Operation
+
+Make = Callable[..., Any]
+SIZE = (48, 40)
+
+
+def photo(size: tuple[int, int] = SIZE) -> Image.Image:
+    """A textured photograph, small."""
+    picture = image.sample("chelsea").crop((120, 80, 330, 255)).resize(size, Image.Resampling.LANCZOS)
+    picture.info.clear()
+    return picture
+
+
+def picture_operations(model: type[Model]) -> list[Operation]:
+    return [about for about in model.operations().values() if about.media]
+
+
+def bounded(about: Operation) -> list[Parameter]:
+    return [parameter for parameter in about.parameters.values() if parameter.range is not None]
+
+
+def signature(model: type[Model], make: Make) -> None:
+    """Every parameter is documented, every number is bounded, everything after the main picture is by keyword."""
+    assert inspect.getdoc(model)
+    assert model.operations(), "no method is marked @operation"
+    for about in model.operations().values():
+        assert about.summary
+        first, *rest = about.parameters.values()
+        assert first.kind == "picture"
+        for parameter in rest:
+            assert parameter.doc, f"{about.name}.{parameter.name} has no Doc"
+            assert parameter.keyword_only, f"{about.name}.{parameter.name} is not keyword-only"
+            if set(union_members(parameter.type)) & {int, float}:
+                assert parameter.range is not None, f"{about.name}.{parameter.name} has no Range"
+
+
+def imports(model: type[Model], make: Make) -> None:
+    """The module imports without torch, so that --help is quick."""
+    code = f"import sys, {model.__module__}; sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, f"importing {model.__module__} loads torch {done.stderr}"
+
+
+def card(model: type[Model], make: Make) -> None:
+    """The card says what it is, whose it is, and whether it may be sold."""
+    about = make().about
+    assert about.title
+    assert about.summary
+    assert about.paper
+    for variant in about.weights.values():
+        assert variant.licence
+        assert variant.commercial in ("yes", "no", "unclear")
+        for file in variant.files.values():
+            assert len(file.sha256) == 64
+            assert file.sources
+
+
+def kinds(model: type[Model], make: Make, tmp_path: Any) -> None:
+    """The same kind comes out as went in, and shows the same picture."""
+    instance, picture = make(), photo()
+    path = tmp_path / "photo.png"
+    picture.save(path)
+    array = np.asarray(picture)
+    tensor = torch.from_numpy(array.transpose(2, 0, 1).astype(np.float32) / 255)
+    for about in picture_operations(model):
+        call = getattr(instance, about.name)
+        from_pil, from_path = call(picture), call(path)
+        from_array, from_tensor = call(array), call(tensor)
+        assert isinstance(from_pil, Image.Image)
+        assert isinstance(from_path, Image.Image)
+        assert isinstance(from_array, np.ndarray)
+        assert from_array.dtype == np.float32
+        assert isinstance(from_tensor, torch.Tensor)
+        expected = np.asarray(from_pil, np.float32) / 255
+        assert np.array_equal(np.asarray(from_path), np.asarray(from_pil))
+        assert np.abs(from_array - expected).max() <= 0.51 / 255
+        assert np.abs(from_tensor.numpy().transpose(1, 2, 0) - expected).max() <= 0.51 / 255
+
+
+def grey(model: type[Model], make: Make) -> None:
+    """A grey picture gives what the same picture in RGB gives."""
+    picture = photo().convert("L")
+    call = make()
+    assert np.array_equal(np.asarray(call(picture)), np.asarray(call(picture.convert("RGB"))))
+
+
+def transparency(model: type[Model], make: Make) -> None:
+    """Alpha survives, and the colours are those of the opaque picture."""
+    picture = photo()
+    ramp = Image.linear_gradient("L").resize(picture.size)
+    transparent = picture.copy()
+    transparent.putalpha(ramp)
+    result, opaque = make()(transparent), make()(picture)
+    assert result.mode == "RGBA"
+    assert np.array_equal(np.asarray(result)[:, :, :3], np.asarray(opaque))
+    expected = np.asarray(ramp.resize(result.size, Image.Resampling.BICUBIC), np.float32)
+    assert np.abs(np.asarray(result.getchannel("A"), np.float32) - expected).mean() < 3
+
+
+def purity(model: type[Model], make: Make) -> None:
+    """The input is left as it was, and a call does not depend on the calls before it."""
+    array = np.asarray(photo(), np.float32) / 255
+    before = array.copy()
+    instance = make()
+    first = instance(array)
+    instance(np.ascontiguousarray(array[::-1]))
+    assert np.array_equal(array, before)
+    assert np.array_equal(instance(array), first)
+
+
+def precision(model: type[Model], make: Make) -> None:
+    """`dtype="auto"` is within its bounds of float32."""
+    for name in ("astronaut", "chelsea", "coffee"):
+        crop = np.asarray(image.sample(name).crop((100, 80, 196, 160)), np.float32) / 255
+        difference = np.abs(make(dtype="auto")(crop) - make(dtype="float32")(crop)) * 255
+        assert difference.mean() <= 0.25
+        assert (difference <= 2).mean() >= 0.999
+        assert difference.max() <= 8
+
+
+def tiling(model: type[Model], make: Make, monkeypatch: Any) -> None:
+    """In tiles, the same picture; where a model cannot be tiled, it says what size fits."""
+    instance = make(dtype="float32")
+    array = np.asarray(photo((384, 32)), np.float32) / 255  # long, so that tiles see less than the whole
+    whole = instance(array)
+    monkeypatch.setenv("ML4A_MEMORY", str(int(array.size / 3 * instance.network.bytes_per_pixel * 0.78)))
+    if instance.network.overlap is None:
+        try:
+            instance(array)
+        except BadValue as error:
+            raise AssertionError("too little memory is no bad value") from error
+        except Exception as error:
+            assert "--size" in str(error)
+            return
+        raise AssertionError("more memory was used than the budget allows")
+    difference = np.abs(instance(array) - whole).max() * 255
+    assert instance.last_record.parameters["tile"] is not None, "it was not tiled"
+    assert difference <= 1
+
+
+def cancel(model: type[Model], make: Make) -> None:
+    """Between tiles, the work can be stopped."""
+    instance = make()
+    if "tile" not in model.operations()["__call__"].parameters:
+        return
+    switch = Cancel()
+
+    def stop(event: Any) -> None:
+        switch.cancel()
+
+    try:
+        with listening(stop, switch):
+            instance(photo((72, 66)), tile=64)
+    except Cancelled:
+        return
+    raise AssertionError("the work went on")
+
+
+def errors(model: type[Model], make: Make) -> None:
+    """A value out of bounds is refused by name, and so is one that is no number."""
+    instance = make()
+    for about in picture_operations(model):
+        for parameter in bounded(about):
+            bad = [float("nan")]
+            bad += [] if parameter.range.low is None else [parameter.range.low - 1]
+            bad += [] if parameter.range.high is None else [parameter.range.high + 1]
+            for value in bad:
+                try:
+                    getattr(instance, about.name)(photo(), **{parameter.name: value})
+                except BadValue as error:
+                    assert parameter.name in str(error)
+                else:
+                    raise AssertionError(f"{about.name} took {parameter.name}={value}")
+
+
+def record(model: type[Model], make: Make) -> None:
+    """A result carries what made it; its parameters, given again, make the same picture."""
+    instance, picture = make(), photo()
+    for about in picture_operations(model):
+        result = getattr(instance, about.name)(picture)
+        made_by = provenance.record_of(result)
+        assert made_by is not None, "the result carries no record"
+        assert made_by == instance.last_record
+        assert Record.from_json(made_by.to_json()) == made_by
+        assert made_by.inputs[0].sha256 == provenance.pixels_digest(picture)
+        assert made_by.digests
+        assert set(made_by.digests) == set(instance.weights.files)
+        given = set(made_by.parameters) | {item.role for item in made_by.inputs} | {"seed"}
+        assert given >= set(about.parameters)
+        seed = {} if made_by.seed is None else {"seed": made_by.seed}
+        again = getattr(instance, about.name)(picture, **made_by.parameters, **seed)
+        assert np.array_equal(np.asarray(again), np.asarray(result))
+
+
+def threads(model: type[Model], make: Make) -> None:
+    """Two models of one class in two threads give what each gives alone, and keep their own records."""
+    pictures = [photo(), photo((40, 52))]
+    alone = [np.asarray(make()(picture)) for picture in pictures]
+    instance, together = make(), {}
+
+    def work(number: int) -> None:
+        for _ in range(3):
+            result = instance(pictures[number])
+            together[number] = (np.asarray(result), instance.last_record.inputs[0].size)
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for number, picture in enumerate(pictures):
+        pixels, size = together[number]
+        assert np.array_equal(pixels, alone[number])
+        assert size == f"{picture.width}x{picture.height}"
+
+
+CLAUSES = (
+    signature,
+    imports,
+    card,
+    kinds,
+    grey,
+    transparency,
+    purity,
+    precision,
+    tiling,
+    cancel,
+    errors,
+    record,
+    threads,
+)

@@ -1,0 +1,214 @@
+"""The clauses themselves are tested: a toy model passes them all, and each way of breaking it fails its clause."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Any
+
+import clauses
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ml4a import weights
+from ml4a._core import devices
+from ml4a._core.kinds import Picture
+from ml4a._core.params import Doc, Range
+from ml4a.models._base import PictureModel
+from ml4a.models._operation import operation
+
+Amount = Annotated[float, Range(0, 1), Doc("How much.")]
+Tile = Annotated[int | None, Range(16), Doc("Tile side.")]
+
+
+class Blur(torch.nn.Module):
+    scale = 1
+    in_multiple = 1
+    overlap: int | None = 2
+    tile_multiple = 1
+    bytes_per_pixel = 100
+
+    def forward(self, x):
+        x = torch.nn.functional.pad(x, (2, 2, 2, 2), mode="replicate")
+        return torch.nn.functional.avg_pool2d(x, 5, stride=1)
+
+
+class Toy(PictureModel):
+    """Blurs."""
+
+    card = "hed"
+    network_class = Blur
+
+    def load(self, files):
+        self.network = self.place(self.network_class())
+
+    @operation(verb="blur")
+    def __call__(self, picture: Picture, *, amount: Amount = 0.5, tile: Tile = None) -> Picture:
+        """Blur `picture`."""
+        x = self.to_tensor(picture)
+        return self.to_picture(torch.lerp(x, self.run(x, tile=tile), amount))
+
+
+def maker(model):
+    def make(device="cpu", dtype="auto"):
+        about = weights.card(model.card)
+        target = devices.resolve_device(device)
+        return model(about, about.variant("default"), {}, target, devices.resolve_dtype(dtype, target))
+
+    return make
+
+
+class UndocumentedParameter(Toy):
+    @operation(verb="blur")
+    def __call__(self, picture: Picture, *, amount: Annotated[float, Range(0, 1)] = 0.5, tile: Tile = None) -> Picture:
+        """Blur `picture`."""
+        return Toy.__call__.__wrapped__(self, picture, amount=amount, tile=tile)
+
+
+class UnboundedParameter(Toy):
+    @operation(verb="blur")
+    def __call__(self, picture: Picture, *, amount: Annotated[float, Doc("Any.")] = 0.5, tile: Tile = None) -> Picture:
+        """Blur `picture`."""
+        return Toy.__call__.__wrapped__(self, picture, amount=amount, tile=tile)
+
+
+def broken(body):
+    """A toy whose call is `body(self, picture, amount, tile)`."""
+
+    class Broken(Toy):
+        @operation(verb="blur")
+        def __call__(self, picture: Picture, *, amount: Amount = 0.5, tile: Tile = None) -> Picture:
+            """Blur `picture`."""
+            return body(self, picture, amount, tile)
+
+    return Broken
+
+
+def proper(self, picture, amount, tile):
+    return Toy.__call__.__wrapped__(self, picture, amount=amount, tile=tile)
+
+
+def always_pil(self, picture, amount, tile):
+    result = proper(self, picture, amount, tile)
+    return result if isinstance(result, Image.Image) else Image.new("RGB", clauses.SIZE)
+
+
+def loses_alpha(self, picture, amount, tile):
+    result = proper(self, picture, amount, tile)
+    return result.convert("RGB") if isinstance(result, Image.Image) else result
+
+
+def writes_into_the_input(self, picture, amount, tile):
+    result = proper(self, picture, amount, tile)
+    if isinstance(picture, np.ndarray):
+        picture *= 0.5
+    return result
+
+
+def sees_colour_channels(self, picture, amount, tile):
+    x = self.to_tensor(picture)
+    return self.to_picture(x * (0.5 if isinstance(picture, Image.Image) and picture.mode == "RGB" else 1.0))
+
+
+def drifts(self, picture, amount, tile):
+    self.calls = getattr(self, "calls", 0) + 1
+    return self.to_picture(self.to_tensor(picture) * (1 - 0.1 * min(self.calls, 5)))
+
+
+def imprecise(self, picture, amount, tile):
+    x = self.to_tensor(picture)
+    return self.to_picture(x * (1 if self.dtype is torch.float32 else 0.95))
+
+
+def ignores_the_budget(self, picture, amount, tile):
+    x = self.to_tensor(picture)
+    return self.to_picture(self.network(x))
+
+
+def never_listens(self, picture, amount, tile):
+    return ignores_the_budget(self, picture, amount, tile)
+
+
+def shares_state(self, picture, amount, tile):
+    import time
+
+    type(self).seen = picture
+    time.sleep(0.05)
+    return proper(self, type(self).seen, amount, tile)
+
+
+class TakesAnything(Toy):
+    def __call__(self, picture, *, amount=0.5, tile=None):
+        """Blur `picture`."""
+        return Toy.__call__(self, picture)
+
+    __call__.__operation__ = ("__call__", "blur", ())
+    __call__.__wrapped__ = Toy.__call__.__wrapped__
+
+
+class SeamyBlur(Blur):
+    overlap = 0
+
+
+class Seamy(Toy):
+    network_class = SeamyBlur
+
+
+class NoCredits(Toy):
+    def __init__(self, about, *rest):
+        from dataclasses import replace
+
+        super().__init__(replace(about, paper=""), *rest)
+
+
+class Forgetful(Toy):
+    @property
+    def last_record(self) -> Any:
+        return None
+
+    @last_record.setter
+    def last_record(self, record: Any) -> None:
+        pass
+
+
+BROKEN = {
+    "signature": [UndocumentedParameter, UnboundedParameter],
+    "card": [NoCredits],
+    "kinds": [broken(always_pil)],
+    "grey": [broken(sees_colour_channels)],
+    "transparency": [broken(loses_alpha)],
+    "purity": [broken(writes_into_the_input), broken(drifts)],
+    "precision": [broken(imprecise)],
+    "tiling": [Seamy, broken(ignores_the_budget)],
+    "cancel": [broken(never_listens)],
+    "errors": [TakesAnything],
+    "record": [Forgetful],
+    "threads": [broken(shares_state)],
+}
+
+
+def run(clause, model, request):
+    extra = {name: request.getfixturevalue(name) for name in list(inspect.signature(clause).parameters)[2:]}
+    clause(model, maker(model), **extra)
+
+
+@pytest.mark.parametrize("clause", [c for c in clauses.CLAUSES if c.__name__ != "imports"], ids=lambda c: c.__name__)
+def test_a_sound_toy_keeps_every_clause(clause, request):
+    run(clause, Toy, request)
+
+
+@pytest.mark.parametrize(("clause", "model"), [(name, model) for name, models in BROKEN.items() for model in models])
+def test_a_broken_toy_fails_its_clause(clause, model, request):
+    with pytest.raises(AssertionError):
+        run(getattr(clauses, clause), model, request)
+
+
+def test_every_clause_has_a_toy_that_breaks_it():
+    # `imports` is broken by this very module, which imports torch.
+    assert {clause.__name__ for clause in clauses.CLAUSES} == {*BROKEN, "imports"}
+
+
+def test_a_module_that_imports_torch_fails_the_clause():
+    with pytest.raises(AssertionError, match="loads torch"):
+        clauses.imports(torch.nn.Module, maker(Toy))
