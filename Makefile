@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+BENCH_PIP := .venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .PHONY: demo test test-all lint format bench clean
 
@@ -48,8 +49,10 @@ $(VENV)/.lint-installed: $(VENV)/.tests-installed
 	$(PIP) --group lint
 	touch $@
 
+# moviepy forbids the Pillow that ml4a needs, and works with it.
 .venv-bench/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt pip
-	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable . --group bench
+	$(BENCH_PIP) pip
+	$(BENCH_PIP) --editable . --group bench
+	$(BENCH_PIP) --no-deps moviepy==2.2.1
 	touch $@

@@ -68,6 +68,8 @@ class FastStyle(PictureModel):
             keep_colors: Take luma from the result and chroma from the picture.
             size: Height to work at; brush strokes keep their size in pixels, so a smaller height is a bolder style.
         """
+        from ml4a.ops.color import luma
+
         x = self.to_tensor(picture, height=size)
         if isinstance(style, Blend):
             result = mixed(x, self.built_in(x, style), strength)
@@ -149,11 +151,6 @@ def read_network(path: Path) -> Any:
 
     graph = dequantize(formats.read(path, "onnx"))
     return from_state_dict("fast_style", state_dict_from_graph(graph.metadata["nodes"], graph.arrays()))
-
-
-def luma(x: torch.Tensor) -> torch.Tensor:
-    """Rec. 601 luma of N×3×H×W: N×1×H×W."""
-    return 0.299 * x[:, :1] + 0.587 * x[:, 1:2] + 0.114 * x[:, 2:]
 
 
 def mixed(a: torch.Tensor, b: torch.Tensor, amount: float) -> torch.Tensor:

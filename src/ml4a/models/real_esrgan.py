@@ -46,6 +46,8 @@ class RealESRGAN(PictureModel):
         """
         import torch
 
+        from ml4a.ops.color import luma
+
         x = self.to_tensor(picture)
         call = current_call()
         height, width = x.shape[-2:]
@@ -53,7 +55,7 @@ class RealESRGAN(PictureModel):
         big = self.enlarge(x, tile, tile_pad)
         if call.alpha is not None:
             alpha = torch.from_numpy(call.alpha).expand(1, 3, height, width)
-            call.alpha = self.enlarge(alpha, tile, tile_pad).mean(1)[0].clamp(0, 1).cpu().numpy()
+            call.alpha = luma(self.enlarge(alpha, tile, tile_pad).clamp(0, 1))[0, 0].numpy()
         return self.to_picture(resized(big, size))
 
     def enlarge(self, x: torch.Tensor, tile: int | None = None, tile_pad: int | None = None) -> torch.Tensor:
@@ -62,6 +64,7 @@ class RealESRGAN(PictureModel):
 
         height, width = x.shape[-2:]
         multiple = self.network.in_multiple
-        x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+        mode = "reflect" if min(height, width) >= multiple else "replicate"
+        x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode=mode)
         scale = self.network.scale
         return self.run(x, tile=tile, overlap=tile_pad)[:, :, : height * scale, : width * scale].float().cpu()
