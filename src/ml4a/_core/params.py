@@ -146,7 +146,7 @@ def _number(parameter: Parameter, value: Any, kind: type) -> float | int:
     if not math.isfinite(number) or (kind is int and not number.is_integer()):
         raise BadValue(f"{parameter.name} must be {'a whole' if kind is int else 'a finite'} number, not {value!r}")
     if kind is int:  # not by way of a float where that can be helped: it has no room for every seed
-        number = operator.index(cast(Any, value)) if isinstance(value, numbers.Integral) else int(number)
+        number = operator.index(cast("Any", value)) if isinstance(value, numbers.Integral) else int(number)
     if parameter.range is not None and number not in parameter.range:
         raise BadValue(f"{parameter.name} must be {parameter.range}, not {value!r}")
     return number

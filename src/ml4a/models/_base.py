@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """Base of all models: weights, device, precision. Two models share nothing, also in two threads."""
+    """Base of all models: weights, device, precision. Two models share nothing, also in two threads.
+
+    `dtype` is what its networks compute in: float32 if they gain nothing from less.
+    """
 
     card: ClassVar[str]
     """Name of the model, its card and its registry entry."""
@@ -76,7 +79,12 @@ class Model:
         self.device = device
         self.dtype = dtype
         self._local = threading.local()
+        self._reduced = False
         self.load(files)
+        if not self._reduced:
+            import torch
+
+            self.dtype = torch.float32
 
     def load(self, files: dict[str, Path]) -> None:
         """Read the weights and build the networks; `files` are verified local paths by role."""
@@ -108,12 +116,13 @@ class Model:
         return f"<{type(self).__name__} {self.card}/{self.weights.name} on {self.device}, {dtype}>"
 
     def place(self, network: torch.nn.Module) -> Any:
-        """Move a network to the device; below float32, as its own `reduce_precision` arranges."""
+        """Move a network to the device, in the model's dtype if the network can gain from it."""
         import torch
 
         reduce = getattr(network, "reduce_precision", None)
         if self.dtype is not torch.float32 and reduce is not None:
             network = reduce(self.dtype)
+            self._reduced = True
         return network.to(self.device)
 
 

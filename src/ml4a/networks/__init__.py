@@ -10,7 +10,8 @@ Every network that makes pictures of pictures says in plain attributes how it wa
 * `tile_multiple`: tiles must begin at multiples of this,
 * `bytes_per_pixel`: the memory that a run takes for each input pixel, in float32,
 
-and has `reduce_precision(dtype)`, which makes its costly middle compute in bfloat16 or float16.
+and, where that is faster and close enough, has `reduce_precision(dtype)`, which makes its costly middle compute in
+bfloat16 or float16.
 """
 
 from __future__ import annotations

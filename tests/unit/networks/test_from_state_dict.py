@@ -58,7 +58,7 @@ def test_any_misshaped_key_is_named(case):
 @pytest.mark.parametrize("case", SMALL)
 def test_an_unknown_key_is_named(case):
     name, shapes, _ = SMALL[case]
-    with pytest.raises(BadWeights, match="'surplus.weight'"):
+    with pytest.raises(BadWeights, match=r"'surplus\.weight'"):
         from_state_dict(name, deterministic.state_dict(shapes | {"surplus.weight": (1, 2)}))
 
 
@@ -80,7 +80,7 @@ def test_another_network_s_weights_are_recognised():
 
 def test_weights_of_no_known_network_are_refused_with_the_first_five_keys():
     state = deterministic.state_dict({f"layer{number}.weight": (2, 2) for number in range(7)})
-    with pytest.raises(BadWeights, match="'layer4.weight' and 2 more$"):
+    with pytest.raises(BadWeights, match=r"'layer4\.weight' and 2 more$"):
         from_state_dict("hed", state)
 
 

@@ -95,21 +95,23 @@ def test_what_progress_raises_stops_the_work():
     assert len(ran) == 2
 
 
-@pytest.mark.parametrize(("height", "width"), [(100, 100), (1000, 640), (20000, 1), (5, 3000)])
-@pytest.mark.parametrize("budget", [6 * 10**7, 10**9])
-def test_the_largest_tile_is_taken_that_fits(height, width, budget):
+@pytest.mark.parametrize(("height", "width"), [(100, 100), (1000, 640), (20000, 1), (5, 30000)])
+@pytest.mark.parametrize("budget", [10**8, 10**9])
+def test_the_largest_even_tile_is_taken_that_fits(height, width, budget):
     def needed(tile: int) -> int:
         return 3000 * min(height, tile + 128) * min(width, tile + 128)
 
     tile = tile_size(height, width, budget=budget, bytes_per_pixel=3000, overlap=64, multiple=2)
     longer = max(height, width)
-    if needed(longer) <= budget:
-        assert tile >= longer
-    else:
+    assert tile % 2 == 0
+    assert needed(tile) <= budget
+    if tile < longer:
         fewer = math.ceil(longer / tile) - 1
-        larger = 2 * math.ceil(longer / fewer / 2)
-        assert tile % 2 == 0
-        assert needed(tile) <= budget < needed(larger)
+        assert needed(2 * math.ceil(longer / fewer / 2)) > budget
+
+
+def test_a_picture_that_fits_is_one_tile():
+    assert tile_size(500, 400, budget=10**9, bytes_per_pixel=3000, overlap=64) == 500
 
 
 def test_tiles_are_even():

@@ -1,0 +1,44 @@
+"""From a declared `Parameter` to a flag of cyclopts."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Any
+
+import cyclopts
+
+from ml4a._core.params import Parameter, union_members
+
+STANDARD_STREAM = "<->"
+"""Stands for a lone `-` while cyclopts parses, which would take `-` for an option."""
+
+
+def shield_streams(tokens: list[str]) -> list[str]:
+    """Replace each lone `-` (standard input or output) by a token that parses as a value."""
+    return [STANDARD_STREAM if token == "-" else token for token in tokens]  # noqa: S105  # no password
+
+
+def flag(parameter: Parameter) -> inspect.Parameter:
+    """A keyword of the command's signature that cyclopts turns into `--name`."""
+    return option(parameter.name, _plain_type(parameter), parameter.default, _help(parameter))
+
+
+def option(name: str, kind: Any, default: Any, text: str, *flags: str, negative: str = "") -> inspect.Parameter:
+    """A keyword with its help text; `flags` are its spellings, by default `--name`."""
+    annotation = Annotated[
+        kind, cyclopts.Parameter(name=flags or None, help=text, negative=negative, show_default=kind is not bool)
+    ]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _plain_type(parameter: Parameter) -> Any:
+    if parameter.kind is None:
+        return parameter.type
+    # A medium is named by a path, a URL, `sample:NAME` or, for styles, a number.
+    return str if parameter.default is not None else str | None
+
+
+def _help(parameter: Parameter) -> str:
+    if parameter.range is None or type(None) in union_members(parameter.type):
+        return parameter.doc
+    return f"{parameter.doc} ({parameter.range})"

@@ -1,0 +1,65 @@
+"""What the terminal shows while work goes on. Everything but results goes to standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ml4a._core.progress import OnProgress, Progress
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from ml4a.jobs import Summary
+
+
+@contextlib.contextmanager
+def progress_bars(*, quiet: bool = False) -> Iterator[OnProgress]:
+    """Yield a listener that draws a bar per stage; without a terminal, or when quiet, it draws nothing."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda event: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[amount]}"),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(event: Progress) -> None:
+            if event.stage not in tasks:
+                tasks[event.stage] = bars.add_task(event.stage, total=event.total, amount="")
+            bars.update(tasks[event.stage], completed=event.done, total=event.total, amount=amount(event))
+
+        yield show
+
+
+def amount(event: Progress) -> str:
+    """`"3/20 frames"`, `"12.0/55.7 MB"`."""
+    scale, unit, form = (1e6, "MB", ".1f") if event.unit == "B" else (1, event.unit, ".0f")
+    total = "" if event.total is None else f"/{event.total / scale:{form}}"
+    return f"{event.done / scale:{form}}{total} {unit}".strip()
+
+
+def warn(message: str) -> None:
+    """One line on standard error."""
+    print(f"ml4a: {message}", file=sys.stderr)
+
+
+def print_summary(summary: Summary) -> None:
+    """The outputs on standard output, one a line, for other programs; what failed on standard error."""
+    for path in summary.done:
+        print(path)
+    for label, reason in summary.failed:
+        warn(f"{label}: {reason}")
+    if summary.failed:
+        total = len(summary.done) + len(summary.failed)
+        warn(f"{len(summary.failed)} of {total} failed")

@@ -1,0 +1,109 @@
+"""What a verb does: load its model, apply it to the sources, say where the results are."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ml4a import jobs
+from ml4a._core.errors import BadValue
+from ml4a.jobs.items import output_name
+from ml4a.models import registry
+from ml4a.models.registry import Verb
+
+from . import console
+from .adapter import STANDARD_STREAM, option
+
+SOME_FAILED = 1
+SOURCES_HELP = "Pictures, folders, GIFs, films, URLs, `sample:NAME`, or `-` for standard input."
+
+
+def common_options(candidates: list[Verb]) -> list[inspect.Parameter]:
+    """The flags that every verb has, whatever its model."""
+    names = ", ".join(verb.model for verb in candidates)
+    return [
+        option("output", str | None, None, "File or folder to write; `-` for standard output.", "--output", "-o"),
+        option("steady", float, 0.0, "Films: hold each frame to the one before it. (between 0 and 1)"),
+        option("overwrite", bool, False, "Replace outputs that exist."),
+        option("record", bool, True, "Let outputs carry the record of what made them.", negative="--no-record"),
+        option("model", str, candidates[0].model, f"Which model does it: {names}."),
+        option("weights", str, "default", "Which of the model's weights; `ml4a models NAME` lists them."),
+        option("device", str, "auto", "`cpu`, `cuda`, `mps` …"),
+        option("dtype", str, "auto", "`float32` is exact; `auto` may be faster."),
+        option("quiet", bool, False, "Print nothing but errors.", "--quiet", "-q"),
+    ]
+
+
+def run_verb(verb: Verb, sources: list[str], options: dict[str, Any]) -> int:
+    """Run `verb` on `sources`; return the exit status."""
+    if not sources:
+        raise BadValue(f"name a picture, a folder or a film: ml4a {verb.name} photo.jpg")
+    own = {name: value for name, value in options.items() if name in verb.operation.parameters}
+    common = {name: value for name, value in options.items() if name not in own}
+    inputs = [sys.stdin.buffer.read() if source == STANDARD_STREAM else source for source in sources]
+    source = inputs[0] if len(inputs) == 1 else inputs
+    if common["output"] == STANDARD_STREAM:
+        return _to_standard_output(verb, source, own, common)
+    summary = _apply(verb, source, common["output"] or default_target(verb.name, source), own, common)
+    if not common["quiet"]:
+        console.print_summary(summary)
+    return SOME_FAILED if summary.failed else 0
+
+
+def default_target(verb: str, source: Any) -> Path:
+    """`photos/cat.jpg` becomes `photos/cat-sketch.jpg`; what has no folder of its own goes to the current one."""
+    if isinstance(source, list) or not isinstance(source, str):
+        return Path(f"{verb}.png") if isinstance(source, bytes) else Path(verb)
+    path = Path(source)
+    if path.is_dir():
+        return path.parent / f"{path.resolve().name}-{verb}"
+    local = "://" not in source and not source.startswith("sample:")
+    name = Path(output_name(source))
+    return (path.parent if local else Path()) / f"{name.stem}-{verb}{name.suffix}"
+
+
+class Deferred:
+    """A verb's model that is loaded at its first call: an input that cannot be read costs no download."""
+
+    def __init__(self, verb: Verb, options: dict[str, Any]) -> None:
+        self.operation = verb.operation
+        self._load = lambda: registry.load(
+            verb.model, options["weights"], device=options["device"], dtype=options["dtype"]
+        )
+        self._model: Any = None
+
+    def __call__(self, picture: Any, **parameters: Any) -> Any:
+        """Do what the verb does to one picture."""
+        self._model = self._model or self._load()
+        return getattr(self._model, self.operation.name)(picture, **parameters)
+
+    @property
+    def last_record(self) -> Any:
+        """The model's; a call has been made before anybody asks."""
+        return self._model.last_record
+
+
+def _apply(verb: Verb, source: Any, target: Any, own: dict[str, Any], common: dict[str, Any]) -> jobs.Summary:
+    with console.progress_bars(quiet=common["quiet"]) as on_progress:
+        return jobs.apply(
+            Deferred(verb, common),
+            source,
+            target,
+            steady=common["steady"],
+            overwrite=common["overwrite"],
+            record=common["record"],
+            on_progress=on_progress,
+            **own,
+        )
+
+
+def _to_standard_output(verb: Verb, source: Any, own: dict[str, Any], common: dict[str, Any]) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "result.png"
+        _apply(verb, source, target, own, common)
+        sys.stdout.buffer.write(target.read_bytes())
+        sys.stdout.buffer.flush()
+    return 0

@@ -1,0 +1,3 @@
+from .builder import build as build
+from .works import WORKS as WORKS
+from .works import Work as Work

@@ -1,0 +1,70 @@
+"""The gallery's page, from templates that lie beside this file."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from string import Template
+from typing import Any
+
+from .works import Work
+
+FILM_SUFFIXES = (".mp4", ".webm")
+
+
+def render(
+    works: Sequence[Work], done: Mapping[str, Mapping[str, Any]], *, originals: Mapping[str, str], finished: bool
+) -> str:
+    """The page with the works that are done; until it is finished, it reloads itself.
+
+    Args:
+        works: All works, in order.
+        done: By file name: seconds and record of those that are there.
+        originals: File name of each original by its sample's name.
+        finished: Whether all are there.
+    """
+    sections = [_section(work, done[work.file], originals[work.original]) for work in works if work.file in done]
+    waiting = (
+        "" if finished else f"<p class=waiting>{len(sections)} of {len(works)} works done; the next is being made …</p>"
+    )
+    refresh = "" if finished else '<meta http-equiv="refresh" content="2">'
+    return _template("page.html").substitute(refresh=refresh, works="\n".join(sections), waiting=waiting)
+
+
+def _section(work: Work, entry: Mapping[str, Any], original: str) -> str:
+    record = entry["record"]
+    return _template("work.html").substitute(
+        title=html.escape(work.title),
+        original=_medium(original, f"original: {work.original}"),
+        result=_medium(work.file, work.title),
+        shell=html.escape(work.shell),
+        python=html.escape(work.python),
+        facts="".join(
+            f"<dt>{html.escape(name)}<dd>{html.escape(value)}" for name, value in _facts(record, entry["seconds"])
+        ),
+    )
+
+
+def _facts(record: Mapping[str, Any], seconds: float) -> list[tuple[str, str]]:
+    parameters = {**record.get("parameters", {})}
+    if record.get("steady"):
+        parameters["steady"] = record["steady"]
+    plain = ", ".join(f"{name} {value}" for name, value in parameters.items() if value is not None) or "none"
+    return [
+        ("model", f"{record.get('model', '?')}/{record.get('weights', '?')}"),
+        ("parameters", plain),
+        ("seed", str(record.get("seed", "none: nothing is random"))),
+        ("made in", f"{seconds:.1f} s on {record.get('device', '?')}, {record.get('dtype', '?')}"),
+    ]
+
+
+def _medium(file: str, text: str) -> str:
+    name, label = html.escape(file), html.escape(text)
+    if file.endswith(FILM_SUFFIXES):
+        return f'<video src="{name}" title="{label}" controls autoplay muted loop playsinline></video>'
+    return f'<a href="{name}"><img src="{name}" alt="{label}" loading=lazy></a>'
+
+
+def _template(name: str) -> Template:
+    return Template(resources.files("ml4a.gallery").joinpath(name).read_text(encoding="utf-8"))

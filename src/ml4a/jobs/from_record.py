@@ -1,0 +1,191 @@
+"""Make a file again from the record that it carries."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml4a._core import progress
+from ml4a._core import record as records
+from ml4a._core.errors import BadValue, NotFound
+from ml4a._core.progress import OnProgress
+from ml4a._core.record import Input, Record
+
+from .items import FILMS, PICTURES
+from .local import apply
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_LOAD_OPTIONS = {"size", "allow_truncated"}
+"""The options of `image.load` that a record may ask for."""
+
+
+def repeat(
+    file: str | os.PathLike[str],
+    inputs: list[Path] | None = None,
+    target: str | os.PathLike[str] | None = None,
+    *,
+    on_progress: OnProgress | None = None,
+) -> tuple[Path, list[str]]:
+    """Make `file` again from its record.
+
+    Args:
+        file: A picture or film that carries a record.
+        inputs: Files and folders in which to look for the inputs, besides the samples and what lies beside `file`.
+        target: Where to write; by default beside `file`, and never over anything.
+        on_progress: Called with `Progress`.
+
+    Returns:
+        What was written, and what may make it differ: versions and devices that are not those of the record.
+
+    Raises:
+        BadValue: there is no record, or one that cannot be followed.
+        NotFound: an input is missing; the message says which.
+        OutputExists: `target` is there already.
+    """
+    file = Path(file)
+    record = read_record(file)
+    target = Path(target) if target is not None else file.with_name(f"{file.stem}-repeat{file.suffix}")
+    found = _Inputs([*(inputs or []), file.parent])
+    with progress.listening(on_progress):
+        _make(record, found, target)
+    return target, differences(record)
+
+
+def read_record(file: str | os.PathLike[str]) -> Record:
+    """The record that a picture or film carries.
+
+    Raises:
+        BadValue: there is none, or one that no ml4a wrote.
+    """
+    from ml4a.media import video
+
+    text = video.read_record_text(file)
+    if text is None:
+        raise BadValue(f"{file} carries no record: ml4a did not make it, or the record was left out")
+    return Record.from_json(text)
+
+
+def differences(record: Record) -> list[str]:
+    """Versions that are not those of the record, in words."""
+    here = records.versions()
+    return [
+        f"{name} is {here.get(name, 'not here')} and was {version}: pixels may differ"
+        for name, version in record.versions.items()
+        if here.get(name) != version
+    ]
+
+
+def _make(record: Record, found: _Inputs, target: Path) -> None:
+    from ml4a.media import image
+
+    main = _main_input(record)
+    if main.kind == "file" and not main.options and found.search(main) is not None:
+        apply(_call(record), found.path(main), target, steady=record.steady, **_arguments(record, found))
+    else:
+        image.save(_remade(record, found), target, overwrite=False)
+
+
+def _remade(record: Record, found: _Inputs) -> Image.Image:
+    """The picture that a record describes, in memory."""
+    return _call(record)(_picture(_main_input(record), found), **_arguments(record, found))
+
+
+def _picture(item: Input, found: _Inputs) -> Image.Image:
+    """An input as a picture: loaded as it was, or made again from its own record."""
+    from ml4a.media import image
+
+    if not item.options.keys() <= _LOAD_OPTIONS:
+        raise BadValue("the record asks for options of loading that no record has")
+    if item.record is not None and (item.kind == "result" or found.search(item) is None):
+        return _remade(item.record, found)
+    return image.load(found.path(item), **dict(item.options))  # type: ignore[return-value]
+
+
+def _main_input(record: Record) -> Input:
+    if not record.inputs:
+        raise BadValue("the record names no input; there is nothing to make it from")
+    return record.inputs[0]
+
+
+def _arguments(record: Record, found: _Inputs) -> dict[str, Any]:
+    """Everything but the main input, as keywords."""
+    media = {item.role: _picture(item, found) for item in record.inputs[1:]}
+    seed = {} if record.seed is None else {"seed": record.seed}
+    return {**record.parameters, **media, **seed}
+
+
+def _call(record: Record) -> Any:
+    """The model's operation that a record names, set up as it was.
+
+    Raises:
+        BadValue: the operation or the parameters are none of that model's, or the weights have changed.
+    """
+    from ml4a.models import registry
+
+    known = registry.model_class(record.model).operations()
+    if record.operation not in known:
+        raise BadValue(f"{record.model} has no operation {record.operation!r}")
+    unknown = record.parameters.keys() - known[record.operation].parameters.keys()
+    if unknown:
+        raise BadValue(f"{record.model} takes no {', '.join(sorted(unknown))}")
+    model = registry.load(record.model, record.weights, device=record.device, dtype=record.dtype)
+    digests = {role: file.sha256 for role, file in model.weights.files.items()}
+    if digests != dict(record.digests):
+        raise BadValue(f"the weights {record.model}/{record.weights} are not those that made this file")
+    return getattr(model, record.operation)
+
+
+class _Inputs:
+    """Where inputs are looked for, by their content."""
+
+    def __init__(self, places: list[Path]) -> None:
+        self._files = list(_files(places))
+        self._known: dict[str, Path] = {}
+
+    def search(self, item: Input) -> Path | None:
+        """The file with this content, if there is one."""
+        while item.sha256 not in self._known and self._files:
+            path = self._files.pop(0)
+            self._known.setdefault(_sha256(path), path)
+        return self._known.get(item.sha256) or _sample(item.sha256)
+
+    def path(self, item: Input) -> Path:
+        """The file with this content.
+
+        Raises:
+            NotFound: there is none.
+        """
+        path = self.search(item)
+        if path is None:
+            raise NotFound(
+                f"the input {item.role!r} ({item.size}, SHA-256 {item.sha256[:12]}…) is missing; "
+                "name the file, or a folder that it lies in, after the first file"
+            )
+        return path
+
+
+def _files(places: list[Path]) -> Iterator[Path]:
+    for place in places:
+        if place.is_file():
+            yield place
+        elif place.is_dir():
+            media = (path for path in sorted(place.iterdir()) if path.suffix.lower() in PICTURES | FILMS)
+            yield from (path for path in media if path.is_file())
+        else:
+            raise NotFound(f"{place} does not exist; name files or folders that hold the inputs")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sample(sha256: str) -> Path | None:
+    from ml4a.media import samples
+
+    return next((path for path in samples.cached() if _sha256(path) == sha256), None)

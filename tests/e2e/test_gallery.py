@@ -1,0 +1,90 @@
+"""Every line on the demo's page, run by itself in an empty folder, makes the picture that the page shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml4a import gallery, image, video
+from ml4a.gallery.works import WORKS
+from ml4a.models import registry
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    return gallery.build(tmp_path_factory.mktemp("demo") / "gallery")
+
+
+def pixels(path: Path) -> np.ndarray:
+    if video.is_film(path):
+        return np.stack([np.round(frame * 255) for frame in video.open(path)])
+    return image.to_array(path)
+
+
+def shell(line: str, cwd: Path) -> None:
+    """Run a line as a user's shell does, with this environment's ml4a."""
+    binaries = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(["bash", "-euo", "pipefail", "-c", line], cwd=cwd, env=environment, check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work", WORKS, ids=lambda work: work.file)
+def test_the_line_of_shell_makes_the_work(work, page, tmp_path):
+    shell(work.shell, tmp_path)
+    assert os.listdir(tmp_path) == [work.file]
+    assert np.array_equal(pixels(tmp_path / work.file), pixels(page.parent / work.file))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work", WORKS, ids=lambda work: work.file)
+def test_the_python_makes_the_work(work, page, tmp_path):
+    subprocess.run([sys.executable, "-c", work.python], cwd=tmp_path, check=True)
+    assert np.array_equal(pixels(tmp_path / work.file), pixels(page.parent / work.file))
+
+
+@pytest.mark.slow
+def test_the_page_shows_every_work_beside_its_original(page):
+    class Media(HTMLParser):
+        sources: list[str] = []  # noqa: RUF012
+
+        def handle_starttag(self, tag, attributes):
+            if tag in ("img", "video"):
+                self.sources.append(dict(attributes)["src"])
+
+    text = page.read_text(encoding="utf-8")
+    Media().feed(text)
+    assert "http-equiv" not in text  # it no longer reloads itself
+    for work in WORKS:
+        assert work.file in Media.sources
+        assert any(source.startswith(f"original-{work.original}.") for source in Media.sources)
+        assert (page.parent / work.file).stat().st_size > 1000
+    for source in Media.sources:
+        assert (page.parent / source).exists()
+
+
+@pytest.mark.slow
+def test_every_model_has_a_work(page):
+    manifest = json.loads((page.parent / "works.json").read_text())
+    assert {entry["record"]["model"] for entry in manifest.values()} == set(registry.names())
+
+
+@pytest.mark.slow
+def test_a_second_run_keeps_what_is_there(page):
+    before = {path.name: path.stat().st_mtime_ns for path in page.parent.glob("*.png")}
+    gallery.build(page.parent)
+    assert {path.name: path.stat().st_mtime_ns for path in page.parent.glob("*.png")} == before
+
+
+def test_the_gallery_leaves_a_file_of_yours_alone(tmp_path):
+    (tmp_path / "waves.png").write_bytes(b"mine")
+    with pytest.raises(FileExistsError, match=r"waves\.png exists"):
+        gallery.build(tmp_path)
+    assert os.listdir(tmp_path) == ["waves.png"]

@@ -1,0 +1,285 @@
+"""Whatever is wrong with the input: one line, exit status 2, and the folder as it was."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from lying_server import Answer
+from PIL import Image
+
+from ml4a import weights
+from ml4a._core import paths
+from ml4a.models import registry
+
+VERBS = ("style", "styles", "upscale", "sketch")
+
+
+def ml4a(*arguments: str, cwd: Path, **options) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **options.pop("env", {})}
+    return subprocess.run(
+        [sys.executable, "-m", "ml4a", *arguments],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, **options,
+    )  # fmt: skip
+
+
+def photo(folder: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "photo.jpg")
+
+
+def text_renamed(folder: Path) -> None:
+    (folder / "photo.jpg").write_text("not a picture\n" * 20)
+
+
+def truncated(folder: Path) -> None:
+    photo(folder)
+    path = folder / "photo.jpg"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def zero_bytes_film(folder: Path) -> None:
+    (folder / "photo.jpg").touch()
+
+
+def film_without_frames(folder: Path) -> None:
+    with av.open(str(folder / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=44100)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.rate = 44100
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    (folder / "sound.mp4").rename(folder / "photo.jpg")
+
+
+def playlist_posing_as_film(folder: Path) -> None:
+    (folder / "photo.jpg").write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
+    )
+
+
+def pipe(folder: Path) -> None:
+    os.mkfifo(folder / "photo.jpg")
+
+
+def device(folder: Path) -> None:
+    (folder / "photo.jpg").symlink_to("/dev/zero")
+
+
+def bomb(folder: Path) -> None:
+    """A PNG of 30000×30000 white pixels in a few kilobytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    packer = zlib.compressobj(9)
+    pixels = b"".join(packer.compress(b"\0" + b"\xff" * 3750) for _ in range(30000)) + packer.flush()
+    header = struct.pack(">IIBBBBB", 30000, 30000, 1, 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    (folder / "photo.jpg").write_bytes(data)
+
+
+def nothing(folder: Path) -> None:
+    pass
+
+
+INPUTS = {
+    nothing: "photo.jpg does not exist",
+    text_renamed: "photo.jpg is no picture",
+    truncated: "photo.jpg is broken or cut short",
+    zero_bytes_film: "photo.jpg is empty",
+    film_without_frames: "photo.jpg",
+    playlist_posing_as_film: "photo.jpg",
+    pipe: "photo.jpg is a pipe or a device",
+    device: "photo.jpg is a pipe or a device",
+    bomb: "30000x30000",
+}
+
+
+def listing(folder: Path) -> dict[str, int]:
+    return {name: os.lstat(folder / name).st_size for name in sorted(os.listdir(folder))}
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], words: str, status: int = 2) -> None:
+    assert done.returncode == status, done.stderr
+    assert done.stderr.startswith("ml4a: ")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert words in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("make", INPUTS, ids=lambda make: make.__name__)
+def test_an_input_that_cannot_be_read(verb, make, tmp_path):
+    make(tmp_path)
+    before, started = listing(tmp_path), time.monotonic()
+    done = ml4a(verb, "photo.jpg", "-o", "out.png", cwd=tmp_path)
+    assert_refused(done, INPUTS[make])
+    assert time.monotonic() - started < 10
+    assert listing(tmp_path) == before
+
+
+BAD_VALUES = {
+    "style": [
+        (["--strength", "2"], "strength must be between 0 and 1, not 2.0"),
+        (["--strength", "nan"], "strength must be a finite number"),
+        (["--style", "99"], "a number between 0 and 25, not 99"),
+        (["--style", "painting.jpg"], "painting.jpg does not exist"),
+        (["--steady", "-1"], "steady must be between 0 and 1"),
+        (["--size", "4"], "size must be 16 or more, not 4"),
+        (["--weights", "none"], "none"),
+        (["--model", "hed"], "there is no model for style named 'hed'"),
+        (["--device", "cuda:99"], "device 'cuda:99' is not available here"),
+        (["--nonsense"], "--nonsense"),
+        (["-o", "--keep-colors"], "requires an argument"),
+    ],
+    "styles": [(["--height", "2000"], "height must be between 64 and 1024")],
+    "upscale": [(["--scale", "100"], "scale must be between"), (["--tile", "1"], "tile must be 16 or more")],
+    "sketch": [(["--strength", "-0.1"], "strength must be between 0 and 1"), (["--thin", "--thin=7"], "thin")],
+}
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "words"), [(verb, *case) for verb, cases in BAD_VALUES.items() for case in cases]
+)
+def test_a_value_that_is_out_of_bounds(verb, arguments, words, tmp_path):
+    photo(tmp_path)
+    before = listing(tmp_path)
+    output = [] if "-o" in arguments else ["-o", "out.png"]
+    assert_refused(ml4a(verb, "photo.jpg", *output, *arguments, cwd=tmp_path), words)
+    assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_output_that_exists(verb, tmp_path):
+    photo(tmp_path)
+    (tmp_path / "out.png").write_bytes(b"precious")
+    assert_refused(ml4a(verb, "photo.jpg", "-o", "out.png", cwd=tmp_path), "out.png exists")
+    assert (tmp_path / "out.png").read_bytes() == b"precious"
+
+
+def test_no_input_at_all(tmp_path):
+    assert_refused(ml4a("sketch", cwd=tmp_path), "ml4a sketch photo.jpg")
+
+
+def test_a_picture_too_small_for_a_style(tmp_path):
+    Image.new("RGB", (15, 40)).save(tmp_path / "small.png")
+    done = ml4a("style", "small.png", "-o", "out.png", cwd=tmp_path)
+    assert_refused(done, "the picture is 15x40 px; a style needs at least 16 px a side")
+
+
+def without_privileges() -> None:
+    """Take from root the right to write where the mode forbids it (Linux: CAP_DAC_OVERRIDE out of the bounding set)."""
+    drop_from_bounding_set, dac_override = 24, 1
+    ctypes.CDLL(None).prctl(drop_from_bounding_set, dac_override)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    photo(tmp_path)
+    (tmp_path / "locked").mkdir(mode=0o555)
+    done = ml4a("sketch", "photo.jpg", "-o", "locked/out.png", cwd=tmp_path, preexec_fn=without_privileges)
+    assert_refused(done, "permission denied")
+    assert listing(tmp_path / "locked") == {}
+
+
+def test_a_disk_that_is_full(tmp_path):
+    photo(tmp_path)
+
+    def small_files_only() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    before = listing(tmp_path)
+    done = ml4a("sketch", "photo.jpg", "-o", "out.png", cwd=tmp_path, preexec_fn=small_files_only)
+    assert_refused(done, "larger than this system allows")
+    assert listing(tmp_path) == before
+
+
+@pytest.fixture
+def work(tmp_path):
+    """A folder with a photo in it."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    photo(folder)
+    return folder
+
+
+def card_from(source: str, verb: str) -> int:
+    """Let the weights of a verb's model come from `source` alone; return how large the first file should be."""
+    name = registry.verbs()[verb][0].model
+    text = Path(weights.__file__).parent.joinpath("catalog", f"{name}.toml").read_text(encoding="utf-8")
+    folder = paths.config_dir() / "cards"
+    folder.mkdir(parents=True)
+    folder.joinpath(f"{name}.toml").write_text(re.sub(r"(?m)^sources = .*$", f'sources = ["{source}"]', text))
+    return next(iter(weights.card(name).variant().files.values())).size
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_weights_with_the_wrong_hash(verb, work, home, server):
+    size = card_from(server.url("/weights"), verb)
+    server.put("/weights", Answer(bytes(size)))
+    before = listing(work)
+    assert_refused(ml4a(verb, "photo.jpg", "-o", "out.png", cwd=work), "SHA-256")
+    assert listing(work) == before
+    assert not [path for path in (home / "cache").rglob("*") if path.is_file() and path.stat().st_size == size]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_download_that_is_cut_again_and_again(verb, work, home, server):
+    size = card_from(server.url("/weights"), verb)
+    server.put("/weights", Answer(bytes(size), cut=size // 2, ranges=False))
+    before = listing(work)
+    assert_refused(ml4a(verb, "photo.jpg", "-o", "out.png", cwd=work), "weights")
+    assert listing(work) == before
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_network(verb, work, home):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        card_from(f"http://127.0.0.1:{unused.getsockname()[1]}/weights", verb)
+        before = listing(work)
+        started = time.monotonic()
+        assert_refused(ml4a(verb, "photo.jpg", "-o", "out.png", cwd=work), "refused")
+        assert time.monotonic() - started < 10
+    assert listing(work) == before
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_downloads_that_are_forbidden(verb, work, home):
+    before = listing(work)
+    done = ml4a(verb, "photo.jpg", "-o", "out.png", cwd=work, env={"ML4A_OFFLINE": "1"})
+    assert_refused(done, "ML4A_OFFLINE")
+    assert listing(work) == before
+
+
+def test_ctrl_c_in_the_middle_of_a_film(tmp_path):
+    before = listing(tmp_path)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "ml4a", "upscale", "sample:pan", "-o", "out.mp4"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not any(name.endswith(".mp4") for name in os.listdir(tmp_path)):  # until frames are being written
+        assert time.monotonic() < deadline
+        assert worker.poll() is None
+        time.sleep(0.05)
+    worker.send_signal(signal.SIGINT)
+    stdout, stderr = worker.communicate(timeout=30)
+    assert worker.returncode == 130
+    assert stderr == "ml4a: stopped\n"
+    assert stdout == ""
+    assert listing(tmp_path) == before

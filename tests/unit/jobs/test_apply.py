@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ImageOps
+
+import ml4a
+from ml4a import image, video
+from ml4a._core.errors import BadMedia, BadValue, Cancelled
+from ml4a._core.progress import Cancel
+from ml4a.jobs import read_record
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    image.sample("coffee").crop((200, 100, 264, 148)).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+@pytest.fixture
+def film(tmp_path) -> Path:
+    """Twelve frames of a walk over a photograph, without sound."""
+    whole = image.to_array("sample:coffee")
+    frames = [whole[100:196, start : start + 128] for start in range(100, 148, 4)]
+    path = tmp_path / "film.gif"
+    pictures = [image.to_picture(frame) for frame in frames]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=40, loop=0)
+    return path
+
+
+@pytest.fixture(scope="module")
+def style():
+    return ml4a.load("fast_style")
+
+
+def test_any_function_of_a_picture_will_do(photo, tmp_path):
+    ml4a.apply(ImageOps.mirror, photo, tmp_path / "mirrored.png")
+    expected = np.asarray(image.load(photo))[:, ::-1]
+    assert np.array_equal(np.asarray(image.load(tmp_path / "mirrored.png")), expected)
+
+
+def test_a_function_of_arrays_goes_over_a_film(film, tmp_path):
+    summary = ml4a.apply(lambda frame: frame[:, ::-1].copy(), film, tmp_path / "mirrored.webp")
+    assert summary.done == [tmp_path / "mirrored.webp"]
+    before, after = list(video.open(film)), list(video.open(tmp_path / "mirrored.webp"))
+    assert len(after) == 12
+    assert np.abs(after[5][:, :, :3] - before[5][:, ::-1, :3]).mean() < 0.02
+
+
+def test_a_hundred_steps_of_nothing_drift_by_nothing(photo):
+    start = image.to_array(photo)
+    picture = start
+    for _ in range(100):
+        picture = image.to_array(picture)
+    assert np.array_equal(picture, start)
+
+
+def test_a_model_and_its_parameters(style, photo, tmp_path):
+    ml4a.apply(style, photo, tmp_path / "out.png", style=3, strength=0.5)
+    direct = style(image.load(photo), style=3, strength=0.5)
+    assert np.array_equal(np.asarray(image.load(tmp_path / "out.png")), np.asarray(direct))
+
+
+def test_a_models_method_is_a_function_too(style, photo, tmp_path):
+    ml4a.apply(style.sheet, photo, tmp_path / "sheet.png", height=64)
+    assert image.size(tmp_path / "sheet.png")[0] > 500
+    assert read_record(tmp_path / "sheet.png").operation == "sheet"
+
+
+def test_a_parameter_that_the_model_does_not_take_is_refused_before_anything_is_done(style, photo, tmp_path):
+    with pytest.raises(BadValue, match="takes no color; it takes style, strength"):
+        ml4a.apply(style, photo, tmp_path / "out.png", color=1)
+    assert os.listdir(tmp_path) == ["photo.png"]
+
+
+def test_no_steadiness_is_bit_equal_to_frame_by_frame(style, film, tmp_path):
+    ml4a.apply(style, film, tmp_path / "a.webp", style=3, steady=0)
+    styled = [style(frame, style=3) for frame in video.open(film)]
+    frames = iter(styled)
+    video.open(film).map(lambda frame: next(frames)).save(tmp_path / "b.webp")
+    for ours, theirs in zip(video.open(tmp_path / "a.webp"), video.open(tmp_path / "b.webp"), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_steadiness_changes_a_film_and_is_recorded(style, film, tmp_path):
+    ml4a.apply(style, film, tmp_path / "free.webp", style=3)
+    ml4a.apply(style, film, tmp_path / "held.webp", style=3, steady=0.9)
+    free, held = (list(video.open(tmp_path / name)) for name in ("free.webp", "held.webp"))
+    assert np.array_equal(free[0], held[0])
+    assert np.abs(free[8] - held[8]).mean() > 1 / 255
+    assert read_record(tmp_path / "held.webp").steady == 0.9
+
+
+@pytest.mark.parametrize("steady", [-0.1, 1.1, float("nan"), "much"])
+def test_steadiness_out_of_bounds_is_refused(style, photo, tmp_path, steady):
+    with pytest.raises(BadValue, match="steady must be"):
+        ml4a.apply(style, photo, tmp_path / "out.png", steady=steady)
+
+
+def test_of_several_inputs_those_that_fail_are_listed(photo, tmp_path):
+    (tmp_path / "broken.png").write_text("no picture")
+    summary = ml4a.apply(ImageOps.mirror, [photo, tmp_path / "broken.png"], tmp_path / "out")
+    assert summary.done == [tmp_path / "out" / "photo.png"]
+    assert [(Path(name).name, "no picture" in reason) for name, reason in summary.failed] == [("broken.png", True)]
+    assert os.listdir(tmp_path / "out") == ["photo.png"]
+    with pytest.raises(BadMedia, match="no picture"):
+        ml4a.apply(ImageOps.mirror, tmp_path / "broken.png", tmp_path / "one.png")
+
+
+def test_a_film_that_is_stopped_leaves_nothing_behind(film, tmp_path):
+    switch, before = Cancel(), sorted(os.listdir(tmp_path))
+
+    def stop_at_the_fifth(event):
+        if event.unit == "frames" and event.done == 5:
+            switch.cancel()
+
+    with pytest.raises(Cancelled):
+        ml4a.apply(lambda frame: 1 - frame, film, tmp_path / "out.webp", on_progress=stop_at_the_fifth, cancel=switch)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_progress_counts_frames_and_shows_them(film, tmp_path):
+    events = []
+    ml4a.apply(lambda frame: 1 - frame, film, tmp_path / "out.webp", on_progress=events.append)
+    frames = [event for event in events if event.unit == "frames"]
+    assert [event.done for event in frames] == list(range(13))
+    assert any(event.preview is not None for event in frames)
+
+
+def test_a_films_record_names_the_film(style, film, tmp_path):
+    import hashlib
+
+    ml4a.apply(style, film, tmp_path / "out.mp4", style=4)
+    record = read_record(tmp_path / "out.mp4")
+    assert record.inputs[0].sha256 == hashlib.sha256(film.read_bytes()).hexdigest()
+    assert record.inputs[0].size == "128x96"
+    assert record.parameters["style"] == "4"
+
+
+def test_an_apply_without_record(style, photo, tmp_path):
+    ml4a.apply(style, photo, tmp_path / "out.png", record=False)
+    with pytest.raises(BadValue, match="carries no record"):
+        read_record(tmp_path / "out.png")
