@@ -269,7 +269,7 @@ def test_downloads_that_are_forbidden(verb, work, home):
 def test_ctrl_c_in_the_middle_of_a_film(tmp_path):
     before = listing(tmp_path)
     worker = subprocess.Popen(
-        [sys.executable, "-m", "ml4a", "upscale", "sample:pan", "-o", "out.mp4"],
+        [sys.executable, "-m", "ml4a", "style", "sample:pan", "-o", "out.mp4"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", DETAILS)
 @pytest.mark.parametrize("name", SIDES)
 def test_bfloat16_stays_within_the_bounds(name, sample):

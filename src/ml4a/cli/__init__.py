@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 
 from ml4a._core.errors import Cancelled, Ml4aError
 
@@ -18,12 +20,10 @@ def main(arguments: list[str] | None = None) -> int:
     from .adapter import STANDARD_STREAM, shield_streams
     from .app import build
 
-    if not sys.stderr.isatty():
-        # A program reads along, to whom the licences that precede a download would look like an error.
-        logging.getLogger("ml4a.licence").setLevel(logging.ERROR)
     tokens = sys.argv[1:] if arguments is None else arguments
     try:
-        result = build(tokens)(shield_streams(tokens))
+        with _licences_for_people():
+            result = build(tokens)(shield_streams(tokens))
     except (KeyboardInterrupt, Cancelled):
         return _fail("stopped", INTERRUPTED)
     except (Ml4aError, CycloptsError) as error:
@@ -33,6 +33,19 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout = None  # type: ignore[assignment]
         return 0
     return result if isinstance(result, int) else 0
+
+
+@contextlib.contextmanager
+def _licences_for_people() -> Iterator[None]:
+    """Say the licence before a download on a terminal; a program that reads along would take it for an error."""
+    licences = logging.getLogger("ml4a.licence")
+    before = licences.level
+    if not sys.stderr.isatty():
+        licences.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        licences.setLevel(before)
 
 
 def _fail(message: str, status: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def output_name(source: Any, suffix: str | None = None) -> str:
 
 
 def _expand(source: Any) -> Iterable[Any]:
-    if isinstance(source, Sequence) and not isinstance(source, str):
+    if isinstance(source, list | tuple):
         for each in source:
             yield from _expand(each)
     elif _is_folder(source):

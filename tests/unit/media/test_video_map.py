@@ -9,6 +9,7 @@ import threading
 import time
 
 import numpy as np
+import peak_memory
 import pytest
 from film_files import numbered, numbers, pan, write_film
 
@@ -127,13 +128,13 @@ def test_two_iterations_of_one_clip_do_not_disturb_each_other(film):
     second.close()
 
 
-MEASURE = """
-import resource, sys
+MEASURE = f"""
+import sys
 from ml4a.media import video
 
 clip = video.open(sys.argv[1])
 clip.map(lambda frame: 1 - frame).save(sys.argv[2])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print({peak_memory.EXPRESSION})
 """
 
 
