@@ -12,10 +12,10 @@ demo: $(VENV)/.installed
 	$(BIN)/ml4a demo
 
 test: $(VENV)/.tests-installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadgroup
 
 test-all: $(VENV)/.tests-installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check

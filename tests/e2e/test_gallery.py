@@ -16,6 +16,8 @@ from ml4a import gallery, image, video
 from ml4a.gallery.works import WORKS
 from ml4a.models import registry
 
+pytestmark = pytest.mark.xdist_group("gallery")  # so that the page is made once
+
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):

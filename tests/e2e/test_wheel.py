@@ -14,6 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
+pytestmark = pytest.mark.xdist_group("wheel")  # so that it is built once
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
