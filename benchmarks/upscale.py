@@ -15,6 +15,10 @@ from ml4a import image, weights
 from .race import race
 
 
+FINER = {"conv_up.0": 4, "conv_up.1": 16, "conv_hr": 16, "conv_last": 16}
+"""How many times more pixels a layer works on than the input has."""
+
+
 class PlainRRDBNet(nn.Module):
     """The network as its paper writes it, for comparison: concatenations, no memory format, no fusion."""
 
@@ -40,7 +44,7 @@ class PlainRRDBNet(nn.Module):
                 out = out + 0.2 * self.conv(f"body.{block}.rdb{dense}.conv5", torch.cat(parts, 1))
             trunk = trunk + 0.2 * out
         x = features + self.conv("conv_body", trunk)
-        for name in ("conv_up1", "conv_up2"):
+        for name in ("conv_up.0", "conv_up.1"):
             x = F.leaky_relu(self.conv(name, F.interpolate(x, scale_factor=2, mode="nearest")), 0.2)
         return self.conv("conv_last", F.leaky_relu(self.conv("conv_hr", x), 0.2))
 
@@ -74,7 +78,7 @@ def _flop_per_pixel(network: nn.Module) -> float:
     total = 0.0
     for name, value in network.state_dict().items():
         if name.endswith(".weight"):
-            finer = {"conv_up1": 4, "conv_up2": 16, "conv_hr": 16, "conv_last": 16}.get(name.partition(".")[0], 1)
+            finer = FINER.get(name.removesuffix(".weight"), 1)
             total += 2 * value.numel() * finer
     return total
 
@@ -86,7 +90,7 @@ def _best_matrix_product(dtype: torch.dtype) -> float:
         a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
         for _ in range(3):
             started = time.perf_counter()
-            a @ b
+            torch.mm(a, b)
             best = max(best, 2 * size**3 / (time.perf_counter() - started))
     return best
 

@@ -11,10 +11,28 @@ import av
 import av.filter
 import numpy as np
 
+from ml4a._core.record import Record
+
 SAMPLE_RATE = 48_000
 
 COLOURS = np.array([(255, 255, 255), (0, 0, 0), (200, 40, 30), (30, 180, 60), (40, 60, 200), (240, 230, 90)], np.uint8)
 """Flat colours that every codec keeps."""
+
+
+RECORD = Record(
+    model="toy",
+    operation="__call__",
+    weights="none",
+    digests={},
+    parameters={"text": "naïve 夜 <&> \x7f"},
+    seed=3,
+    device="cpu",
+    dtype="float32",
+    inputs=(),
+    versions={"ml4a": "1"},
+    source_type="algorithmicallyEnhanced",
+)
+"""A record with everything that a text may hold."""
 
 
 def pan(count: int, width: int, height: int, *, step: int = 2, seed: int = 0) -> np.ndarray:

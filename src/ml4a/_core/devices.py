@@ -27,6 +27,8 @@ def resolve_device(name: str = "auto") -> torch.device:
     Raises:
         BadValue: no such device on this machine.
     """
+    # Large memory pages save an eighth to a third of the time of large pictures. torch looks at its first tensor.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     import torch
 
     if name == "auto":

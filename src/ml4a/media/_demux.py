@@ -86,7 +86,11 @@ class FilmFile:
                 decoded = _deinterlace(decoded, track)
             yield from self._timed(decoded, _track_duration(track))
         if self.damaged:
-            log.warning("%s: %d damaged frames; the ones before them are shown longer", self.name, self.damaged)
+            log.warning(
+                "%s: %d damaged frames; the ones before them stand in",
+                self.name,
+                self.damaged,
+            )
 
     def _find_track(self, file: InputContainer) -> VideoStream:
         from av.stream import Disposition
@@ -162,12 +166,17 @@ def open_container(source: Path | bytes, container: str) -> Iterator[InputContai
     options = {"protocol_whitelist": "", "max_streams": str(limits.FILM_STREAMS + 1)}
     with sources.open_file(source) as file:
         try:
-            opened = av.open(file, "r", format=container, options=options, metadata_errors="replace")
+            opened = av.open(file, "r", format=container, options=options, **_lenient(av.__version__))
         except av.error.FFmpegError as error:
             reason = f"{sources.shown(source)} is broken, or its index is missing: {error.strerror}"
             raise BadMedia(reason) from None
         with opened:
             yield opened
+
+
+def _lenient(version: str) -> dict[str, Any]:
+    """So that metadata which are no UTF-8 are no error, as they never are from PyAV 19 on."""
+    return {"metadata_errors": "replace"} if int(version.partition(".")[0]) < 19 else {}
 
 
 def _decode(file: InputContainer, track: VideoStream) -> Iterator[VideoFrame | None]:

@@ -47,8 +47,8 @@ _FORMATS = {
 SUFFIXES = tuple(_FORMATS)
 
 _LOSSLESS = 100
-_HAS_XMP = 4
-"""The flag in the VP8X chunk of a WebP."""
+_HAS_XMP, _HAS_ALPHA = 4, 16
+"""Flags in the VP8X chunk of a WebP."""
 
 
 def write_animation(
@@ -84,9 +84,20 @@ def write_animation(
             video.pts, video.time_base = tick, form.tick
             output.mux(track.encode(video))
         output.mux(track.encode(None))
-    # FFmpeg lets the last frame last as long as the one before, and writes no metadata.
-    duration = max(form.shortest, round((last.time + last.duration) / form.tick) - begun)
-    path.write_bytes(_FINISH[form.muxer](path.read_bytes(), duration, record))
+    until = round((last.time + last.duration) / form.tick)
+    missing = _Missing(max(form.shortest, until - begun), record, first.array.shape)
+    path.write_bytes(_FINISH[form.muxer](path.read_bytes(), missing))
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """What FFmpeg does not write."""
+
+    duration: int
+    """Ticks of the last frame; FFmpeg gives it as long as the one before."""
+    record: Record | None
+    shape: tuple[int, ...]
+    """H×W×C of the frames; FFmpeg forgets that some pixels are transparent if it has cut all of them off its frames."""
 
 
 def _options(form: _Format, quality: int) -> dict[str, str]:
@@ -110,13 +121,13 @@ def _set_up(context: Any, form: _Format, shape: tuple[int, ...]) -> Callable[[np
     return lambda picture: av.VideoFrame.from_ndarray(picture, format=arrays).reformat(format=encoded)
 
 
-def _finish_gif(data: bytes, duration: int, record: Record | None) -> bytes:
+def _finish_gif(data: bytes, missing: _Missing) -> bytes:
     result = bytearray(data)
     start = [block.start for block in _blocks.gif_blocks(io.BytesIO(data)) if block.kind == b"\xf9"][-1]
-    struct.pack_into("<H", result, start + 2, min(duration, 0xFFFF))
-    if record is not None:
+    struct.pack_into("<H", result, start + 2, min(missing.duration, 0xFFFF))
+    if missing.record is not None:
         position = _blocks.gif_header_length(io.BytesIO(data))
-        result[position:position] = _gif_comment(_metadata.pillow_options("GIF", record)["comment"])
+        result[position:position] = _gif_comment(_metadata.pillow_options("GIF", missing.record)["comment"])
     return bytes(result)
 
 
@@ -125,27 +136,34 @@ def _gif_comment(comment: bytes) -> bytes:
     return b"\x21\xfe" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
 
 
-def _finish_png(data: bytes, duration: int, record: Record | None) -> bytes:
+def _finish_png(data: bytes, missing: _Missing) -> bytes:
     result = bytearray(data)
     chunk = [chunk for chunk in _blocks.png_chunks(io.BytesIO(data)) if chunk.kind == b"fcTL"][-1]
     end = chunk.start + chunk.length
-    delay = (duration, 1000) if duration <= 0xFFFF else (min(duration // 1000, 0xFFFF), 1)
+    milliseconds = missing.duration
+    delay = (milliseconds, 1000) if milliseconds <= 0xFFFF else (min(milliseconds // 1000, 0xFFFF), 1)
     struct.pack_into(">HH", result, chunk.start + 20, *delay)
     struct.pack_into(">I", result, end, zlib.crc32(result[chunk.start - 4 : end]))
-    return _metadata.insert_into_png(bytes(result), record)
+    return _metadata.insert_into_png(bytes(result), missing.record)
 
 
-def _finish_webp(data: bytes, duration: int, record: Record | None) -> bytes:
-    if data[12:16] != b"VP8X":  # a single frame is written as a still picture, which has no place for either
-        return data
+def _finish_webp(data: bytes, missing: _Missing) -> bytes:
+    height, width, channels = missing.shape
+    if data[12:16] != b"VP8X":  # frames that are all alike become a still picture, which may lack this header
+        size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+        data = data[:12] + struct.pack("<4sIB3x", b"VP8X", 10, 0) + size + data[12:]
     result = bytearray(data)
-    start = [chunk.start for chunk in _blocks.webp_chunks(io.BytesIO(data)) if chunk.kind == b"ANMF"][-1]
-    result[start + 12 : start + 15] = min(duration, 0xFFFFFF).to_bytes(3, "little")
-    if record is not None:
-        packet = _metadata.packet(record)
+    flags = 20
+    starts = [chunk.start for chunk in _blocks.webp_chunks(io.BytesIO(data)) if chunk.kind == b"ANMF"]
+    for start in starts[-1:]:
+        result[start + 12 : start + 15] = min(missing.duration, 0xFFFFFF).to_bytes(3, "little")
+    if channels == 4:
+        result[flags] |= _HAS_ALPHA
+    if missing.record is not None:
+        packet = _metadata.packet(missing.record)
         result += struct.pack("<4sI", b"XMP ", len(packet)) + packet + b"\0" * (len(packet) % 2)
-        result[20] |= _HAS_XMP
-        struct.pack_into("<I", result, 4, len(result) - 8)
+        result[flags] |= _HAS_XMP
+    struct.pack_into("<I", result, 4, len(result) - 8)
     return bytes(result)
 
 

@@ -141,7 +141,7 @@ class _Pictures:
 
     def _timed(self, packets: list[Packet]) -> list[Packet]:
         for packet in packets:  # encoders forget how long the frames lasted
-            packet.duration = self._durations.pop(packet.pts or 0)
+            packet.duration = self._durations.pop(packet.pts or 0, 0)
         return packets
 
 

@@ -42,7 +42,9 @@ class WebPFile:
         self.count = len(self._durations)
         self.duration = sum(self._durations, start=Fraction(0))
         self.rate = self.count / self.duration
-        first = next(self._pictures(data))
+        first = next(self._pictures(data), None)
+        if first is None:
+            raise BadMedia(f"{self.name} holds no frame that can be decoded; it may be cut short")
         self.size = first.size
         self._alpha = first.mode == "RGBA" and first.getchannel("A").getextrema() != (255, 255)
 
@@ -54,7 +56,7 @@ class WebPFile:
         """
         time = Fraction(0)
         pictures = self._pictures(sources.read(self._source))
-        for picture, duration in zip(pictures, self._durations, strict=True):
+        for picture, duration in zip(pictures, self._durations, strict=False):
             array = np.asarray(picture)
             yield Frame(array if self._alpha else on_white(array), time, duration)
             time += duration
@@ -65,8 +67,8 @@ class WebPFile:
             try:
                 file.seek(number)
                 yield file.copy()
-            except (OSError, EOFError) as error:
-                raise BadMedia(f"{self.name} is broken or cut short at frame {number}: {error}") from None
+            except Exception as error:  # decoders answer hostile bytes with almost any error
+                raise BadMedia(f"{self.name} is broken or cut short at frame {number} ({error})") from None
 
 
 def _durations(data: bytes) -> list[Fraction]:

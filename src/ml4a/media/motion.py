@@ -31,8 +31,8 @@ _SMALLEST_SIDE = 32
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
-_LARGEST_SHARE = 0.9
-"""Of the result before in the next. With more, detail would be amplified again and again until it rings."""
+_LARGEST_SHARE = 0.85
+"""Of the result before in the next."""
 _LARGEST_GAIN = 2.0
 _NO_DETAIL = 1e-7
 _CUT = 0.1
@@ -151,7 +151,8 @@ class Steady:
     had by itself.
 
     Args:
-        amount: 0 (results pass through untouched) to 1. With 0.5 about half of the flicker stays, with 1 a fifth.
+        amount: 0 (results pass through untouched) to 1. With 0.5 less than half of the flicker is left, with 1 about a
+            quarter.
 
     Raises:
         BadValue: the amount is out of bounds.
@@ -178,21 +179,24 @@ class Steady:
         if self._amount == 0:
             return result
         seen, before = _reduced(source), self._source
+        shown = kept = result
         if before is not None and before.shape == seen.shape and self._result.shape == result.shape:
-            result = self._held(seen, before, result, self._result)
-        self._source, self._result = seen, result
-        return result
+            flow = dis(seen, before)
+            trust = _trust(seen, before, flow)
+            if trust.mean() > _CUT:
+                shown, kept = self._held(result, flow, trust)
+        self._source, self._result = seen, kept
+        return shown
 
-    def _held(self, source: Array, source_before: Array, result: Array, result_before: Array) -> Array:
+    def _held(self, result: Array, flow: Flow, trust: Array) -> tuple[Array, Array]:
+        """What to show, and what to hold the next result to."""
         import cv2
 
-        flow = dis(source, source_before)
-        trust = _trust(source, source_before, flow)
-        if trust.mean() < _CUT:
-            return result
         trust = cv2.resize(trust, result.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        held = blend(result, warp(result_before, flow), self._share * trust)
-        return _sharpened_like(result, held, trust).clip(0, 1)
+        blended = blend(result, warp(self._result, flow), self._share * trust)
+        shown = _sharpened_like(result, blended, trust).clip(0, 1)
+        # Detail that were amplified again with every frame would grow into patterns of its own.
+        return shown, (shown + blended) / 2
 
 
 def _trust(source: Array, before: Array, flow: Flow) -> Array:
@@ -216,7 +220,7 @@ def _sharpened_like(sharp: Array, soft: Array, where: Array) -> Array:
 
     gain = np.sqrt((_detail_energy(sharp) + _NO_DETAIL) / (_detail_energy(soft) + _NO_DETAIL))
     gain = (gain.clip(1, _LARGEST_GAIN) - 1) * np.minimum(1, 4 * where)
-    return soft + gain[:, :, None] * (soft - cv2.GaussianBlur(soft, (0, 0), 1))
+    return soft + gain[:, :, None] * (soft - cv2.GaussianBlur(soft, (0, 0), 1.4))
 
 
 def _detail_energy(picture: Array) -> Array:

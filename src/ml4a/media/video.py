@@ -28,6 +28,7 @@ from ml4a._core import files, limits, progress
 from ml4a._core.errors import BadMedia, BadValue, Cancelled
 from ml4a._core.progress import Cancel, OnProgress
 from ml4a._core.record import Record
+from ml4a._core.record import enabled as records_enabled
 
 from . import _containers, _metadata, sources
 from ._demux import FilmFile, open_container
@@ -207,7 +208,7 @@ class Clip:
 
         def encode(frames: Iterator[Frame]) -> None:
             first = next(frames)
-            made_by = record() if callable(record) else record
+            made_by = _settled(record)
             with _complaining_of(first, target):
                 frames = itertools.chain([first], frames)
                 if target.suffix.lower() in ANIMATIONS:
@@ -255,6 +256,12 @@ class Clip:
                 preview = frame.array[:, :, :3] if now >= previewed + _SECONDS_BETWEEN_PREVIEWS else None
                 previewed = previewed if preview is None else now
                 progress.report(stage, number, max(number, self.count or number), "frames", preview)
+
+
+def _settled(record: Record | Callable[[], Record | None] | None) -> Record | None:
+    if not records_enabled():
+        return None
+    return record() if callable(record) else record
 
 
 def _check_target(path: Path, quality: int) -> None:

@@ -58,10 +58,12 @@ class HED(nn.Module):
         self.score = nn.ModuleList(nn.Conv2d(width, 1, 1) for width in widths)
         self.combine = nn.Conv2d(len(widths), 1, 1, bias=fuse_bias)
         self.white = white
+        """What the picture has for white."""
         self.repeated = repeated
         self.in_multiple = 16 if repeated else 1
         self.in_minimum = 1 if ceil else 16
-        kept = sum(width / 4**level for level, width in enumerate(widths))
+        """The shortest side that leaves the deepest map a pixel."""
+        kept = sum(width / 4**level for level, width in enumerate(widths))  # for `sides`, until the last is there
         self.bytes_per_pixel = 4 * (widths[0] + kept)
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:

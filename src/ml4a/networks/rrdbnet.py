@@ -28,6 +28,7 @@ _OVERLAP = 80
 _ENLARGED_TILE = 64
 _ENLARGED_OVERLAP = 2
 """What the convolutions behind the trunk see, in pixels of the trunk."""
+_BLOCKS_AFTER_EXACT_ONE = 12
 
 _OLD_NAMES = {
     "conv_body": "trunk_conv",
@@ -72,7 +73,7 @@ class RRDBNet(nn.Module):
         self.in_multiple = self.tile_multiple = unshuffle
         reach = 15 * blocks + 4  # one pixel for each convolution in a row
         self.overlap = unshuffle * min(reach, _OVERLAP)
-        trunk = 4 * (5 * features + 7 * growth)  # three residual streams, a dense block's maps before and after joining
+        trunk = 4 * (5 * features + 8 * growth)  # three residual streams, a dense block's maps before and after joining
         self.bytes_per_pixel = trunk / unshuffle**2 + 4 * channels * self.scale**2
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
@@ -105,8 +106,12 @@ class RRDBNet(nn.Module):
         return self.conv_last(x.to(self.conv_last.weight.dtype))
 
     def reduce_precision(self, dtype: torch.dtype) -> Self:
-        """Compute in `dtype`, but for the residual streams and the convolutions before, behind and after them."""
-        for part in (self.body, self.conv_up, self.conv_hr):
+        """Compute in `dtype`, but for the residual streams and the convolutions before, behind and after them.
+
+        In deep networks, all later blocks make worse what the first ones get wrong, so these stay exact, too.
+        """
+        exact = len(self.body) // _BLOCKS_AFTER_EXACT_ONE
+        for part in (self.body[exact:], self.conv_up, self.conv_hr):
             precision.reduce(part, dtype)
         return self
 

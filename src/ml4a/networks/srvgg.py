@@ -41,7 +41,7 @@ class SRVGGNetCompact(nn.Module):
         self.dtype = torch.float32
         self.scale = scale
         self.overlap = convolutions + 2
-        self.bytes_per_pixel = 4 * (2 * features + 4 * channels * scale**2)
+        self.bytes_per_pixel = 4 * (features + max(features, 2 * channels * scale**2))
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         """Enlarge.
@@ -52,10 +52,12 @@ class SRVGGNetCompact(nn.Module):
         Returns:
             N×C×(scale·H)×(scale·W), not clamped.
         """
-        x = self.body[0](picture).to(self.dtype)
-        x = self.body[1:-1](x).to(picture.dtype)
-        details = F.pixel_shuffle(self.body[-1](x), self.scale)
-        return details + F.interpolate(picture, scale_factor=self.scale, mode="nearest")
+        first, *middle, last = self.body
+        x = first(picture).to(self.dtype)
+        for layer in middle:
+            x = layer(x)
+        x = F.pixel_shuffle(last(x.to(picture.dtype)), self.scale)
+        return x.add_(F.interpolate(picture, scale_factor=self.scale, mode="nearest"))
 
     def reduce_precision(self, dtype: torch.dtype) -> Self:
         """Compute all but the first and the last convolution in `dtype`."""

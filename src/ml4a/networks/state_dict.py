@@ -23,6 +23,7 @@ _WRAPPERS = ("params_ema.", "params.", "state_dict.")
 _PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before every key."""
 _SHOWN = 5
+_LONGEST = 200
 
 
 def plain(state_dict: Mapping[str, Any]) -> StateDict:
@@ -128,7 +129,7 @@ def count(state: StateDict, pattern: str) -> int:
 
 def listing(keys: Iterable[str]) -> str:
     """The first five, quoted, and how many more there are."""
-    names = [repr(key) for key in keys]
+    names = [repr(key[:_LONGEST]) for key in keys]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 

@@ -46,6 +46,18 @@ def test_the_name_does_not_matter(tmp_path):
     assert numbers(video.open(path)) == list(range(5))
 
 
+def test_metadata_in_an_unknown_encoding_are_no_obstacle(tmp_path):
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as output:
+        output.metadata["title"] = "Fete"
+        track = output.add_stream("libx264", rate=10)
+        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        output.mux(track.encode(av.VideoFrame.from_ndarray(numbered(1)[0], format="rgb24")))
+        output.mux(track.encode(None))
+    path.write_bytes(path.read_bytes().replace(b"Fete", b"F\xeate"))
+    assert numbers(video.open(path)) == [0]
+
+
 @pytest.mark.parametrize("name", ["-rf.mp4", "a b;$(rm).mp4", "夜🌒.mp4", "new\nline.mp4", "%d.mp4", "concat:x.mp4"])
 def test_odd_names_are_names(tmp_path, name):
     path = write_film(tmp_path / "film.mp4", numbered(3)).rename(tmp_path / name)

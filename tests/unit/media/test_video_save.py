@@ -8,11 +8,11 @@ import signal
 from fractions import Fraction
 
 import av
-import cv2
 import numpy as np
 import pytest
 from film_files import (
     COLOURS,
+    RECORD,
     SAMPLE_RATE,
     colour_bars,
     numbered,
@@ -25,24 +25,10 @@ from film_files import (
     write_film,
 )
 
-from ml4a._core.errors import BadValue, Cancelled, CannotWrite, OutputExists
+from ml4a._core.errors import BadMedia, BadValue, Cancelled, CannotWrite, OutputExists
 from ml4a._core.progress import Cancel
 from ml4a._core.record import Record
 from ml4a.media import video
-
-RECORD = Record(
-    model="toy",
-    operation="__call__",
-    weights="none",
-    digests={},
-    parameters={"text": "naïve 夜 <&> \x7f"},
-    seed=3,
-    device="cpu",
-    dtype="float32",
-    inputs=(),
-    versions={"ml4a": "1"},
-    source_type="algorithmicallyEnhanced",
-)
 
 
 def same_sound(heard, expected, *, shift=0):
@@ -135,18 +121,6 @@ def test_variable_frame_rates_are_kept(tmp_path, suffix):
     assert [frame.time for frame in video.open(saved).frames()] == times
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".gif", ".webp", ".png"])
-def test_the_last_frame_lasts_as_long_as_it_did(tmp_path, suffix):
-    from PIL import Image
-
-    images = [Image.fromarray(picture) for picture in numbered(4)]
-    images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:], duration=[100, 50, 70, 1500])
-    saved = video.open(tmp_path / "a.gif").save(tmp_path / f"out{suffix}")
-    frames = list(video.open(saved).frames())
-    assert [frame.duration for frame in frames] == [Fraction(n, 100) for n in (10, 5, 7, 150)]
-    assert numbers(frame.array for frame in frames) == [0, 1, 2, 3]
-
-
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp", ".png"])
 @pytest.mark.parametrize(("width", "height"), [(321, 241), (1, 1), (17, 2), (16, 15)])
 def test_odd_sizes_are_never_stretched(tmp_path, suffix, width, height):
@@ -179,57 +153,6 @@ def test_a_function_may_change_the_size(tmp_path):
     saved = video.open(doubled.save(tmp_path / "out.mp4"))
     assert saved.size == (128, 96)
     assert saved.sound
-
-
-def test_transparency_is_kept_where_it_can_be_and_else_laid_on_white(tmp_path):
-    from PIL import Image
-
-    pictures = np.zeros((3, 48, 64, 4), np.uint8)
-    for number in range(3):
-        pictures[number, 8:24, 8 + 8 * number : 24 + 8 * number] = (200, 30, 60, 255)
-    images = [Image.fromarray(picture) for picture in pictures]
-    images[0].save(tmp_path / "a.png", save_all=True, append_images=images[1:], duration=100)
-    clip = video.open(tmp_path / "a.png")
-    for suffix in (".gif", ".webp", ".png"):
-        for frame, picture in zip(video.open(clip.save(tmp_path / f"out{suffix}")), pictures, strict=True):
-            assert np.array_equal(frame[:, :, 3] > 0.5, picture[:, :, 3] > 0)
-            shown = picture[:, :, 3] > 0
-            assert np.abs(frame[shown] * 255 - picture[shown]).max() < (12 if suffix == ".webp" else 0.1)
-    for suffix in (".mp4", ".webm"):
-        frame = next(iter(video.open(clip.save(tmp_path / f"out{suffix}"))))
-        assert frame.shape == (48, 64, 3)
-        assert np.abs(frame[40, 40] - 1).max() < 0.02
-        assert np.abs(frame[16, 16] * 255 - (200, 30, 60)).max() < 12
-
-
-def test_half_transparent_pixels_survive_webp_and_png(tmp_path):
-    from PIL import Image
-
-    picture = np.dstack([pan(1, 64, 48)[0], np.tile(np.linspace(0, 255, 64), (48, 1))]).astype(np.uint8)
-    images = [Image.fromarray(picture), Image.fromarray(picture[::-1].copy())]
-    images[0].save(tmp_path / "a.png", save_all=True, append_images=images[1:], duration=100)
-    for suffix in (".webp", ".png"):
-        saved = video.open(video.open(tmp_path / "a.png").save(tmp_path / f"out{suffix}"))
-        assert np.abs(next(iter(saved))[:, :, 3] * 255 - picture[:, :, 3]).max() <= 1
-
-
-def test_a_gif_has_good_colours_and_keeps_the_few_it_had(tmp_path):
-    source = write_film(tmp_path / "film.mp4", pan(6, 160, 120), options={"crf": "4"})
-    frames = list(video.open(source))
-    for frame, shown in zip(frames, video.open(video.open(source).save(tmp_path / "out.gif")), strict=True):
-        seen_from_afar = [cv2.GaussianBlur(picture, (0, 0), 1.5) for picture in (frame, shown[:, :, :3])]
-        assert np.abs(seen_from_afar[0] - seen_from_afar[1]).mean() * 255 < 2
-    bars = np.stack([np.roll(colour_bars(60, 20), 10 * number, axis=1) for number in range(4)])
-    flat = write_film(tmp_path / "flat.mkv", bars, codec="ffv1", pixels="bgr0", options={})
-    for picture, shown in zip(bars, video.open(video.open(flat).save(tmp_path / "flat.gif")), strict=True):
-        assert np.array_equal((shown * 255).round(), picture)
-
-
-def test_a_gif_shows_at_most_fifty_frames_a_second(tmp_path):
-    source = write_film(tmp_path / "film.mp4", numbered(24), rate=120)
-    frames = list(video.open(video.open(source).save(tmp_path / "out.gif")).frames())
-    assert min(frame.duration for frame in frames) >= Fraction(1, 50)
-    assert sum(frame.duration for frame in frames) == pytest.approx(0.2, abs=0.011)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp", ".png"])
@@ -386,3 +309,30 @@ def test_values_outside_the_range_are_clipped_and_nan_is_black(tmp_path):
     assert np.array_equal(np.unique(frame[:24, 32:]), [1])
     assert np.array_equal(np.unique(frame[24:]), [0])
     assert np.array_equal(np.unique(frame[:, :32]), [0])
+
+
+def test_records_are_left_out_if_they_are_switched_off(tmp_path, monkeypatch):
+    monkeypatch.setenv("ML4A_RECORD", "0")
+    clip = video.open(write_film(tmp_path / "film.mp4", numbered(2)))
+    for suffix in (".mp4", ".gif"):
+        assert video.read_record_text(clip.save(tmp_path / f"out{suffix}", record=RECORD)) is None
+
+
+def test_a_record_larger_than_any_of_ours_is_not_read(tmp_path):
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as output:
+        output.metadata["ml4a"] = "x" * 300_000
+        track = output.add_stream("libx264", rate=10)
+        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        output.mux(track.encode(av.VideoFrame.from_ndarray(numbered(1)[0], format="rgb24")))
+        output.mux(track.encode(None))
+    with pytest.raises(BadMedia, match="a record of more than 256 KiB"):
+        video.read_record_text(path)
+
+
+def test_the_tags_of_hdr_films_are_kept(tmp_path):
+    tags = {"color_primaries": 9, "color_trc": 18}  # BT.2020, hybrid log-gamma
+    source = write_film(tmp_path / "film.mkv", numbered(3), pixels="yuv420p10le", tags=tags)
+    with av.open(str(video.open(source).save(tmp_path / "out.mp4"))) as saved:
+        context = saved.streams.video[0].codec_context
+        assert (context.color_primaries, context.color_trc) == (9, 18)

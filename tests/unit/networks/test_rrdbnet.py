@@ -93,3 +93,9 @@ def test_reduced_precision_keeps_the_way_around_in_float32():
     assert result.dtype == torch.float32
     difference = (result - small(blocks=2)(noise(8, 8))).abs().max() / result.std()
     assert 0 < difference < 0.05
+
+
+def test_reduced_precision_keeps_the_first_block_of_deep_networks_in_float32():
+    network = small(features=4, growth=2, blocks=23).reduce_precision(torch.bfloat16)
+    dtypes = [block.rdb1.conv1.weight.dtype for block in network.body]
+    assert dtypes == [torch.float32, *[torch.bfloat16] * 22]
