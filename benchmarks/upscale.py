@@ -14,7 +14,6 @@ from ml4a import image, weights
 
 from .race import race
 
-
 FINER = {"conv_up.0": 4, "conv_up.1": 16, "conv_hr": 16, "conv_last": 16}
 """How many times more pixels a layer works on than the input has."""
 

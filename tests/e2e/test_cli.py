@@ -188,3 +188,13 @@ def test_output_that_nobody_reads_is_no_error(tmp_path):
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("verb", ["upscale", "sketch"])
+@pytest.mark.parametrize("size", [(1, 1), (20000, 1)])
+def test_a_point_and_a_line(verb, size, ml4a, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "thin.png")
+    ok(ml4a(verb, "thin.png", "-o", "out.png"))
+    factor = 4 if verb == "upscale" else 1
+    assert image.size(tmp_path / "out.png") == (size[0] * factor, size[1] * factor)
