@@ -14,8 +14,6 @@ from ._operation import operation
 if TYPE_CHECKING:
     import torch
 
-SIDE_SCALES = (1, 1 / 2, 1 / 4, 1 / 8, 1 / 16)
-
 Strength = Annotated[float, Range(0, 1), Doc("How dark the lines are; 0 leaves the paper white.")]
 Thin = Annotated[bool, Doc("Keep only the middle of each line.")]
 Tile = Annotated[int | None, Range(low=64), Doc("Side of a tile in pixels; by default what fits in memory.")]
@@ -62,6 +60,6 @@ class HED(PictureModel):
         height, width = x.shape[-2:]
         # Fewer than 16 pixels would vanish in the four poolings.
         x = F.pad(x.flip(1), (0, max(0, 16 - width), 0, max(0, 16 - height)), mode="replicate")
-        sides = self.run(x, function=self.network.sides, tile=tile, scales=SIDE_SCALES)
+        sides = self.run(x, function=self.network.sides, tile=tile, scales=self.network.side_scales)
         with torch.inference_mode():
             return self.network.fuse(sides, x.shape[-2:])[:, :, :height, :width].float().cpu()
