@@ -1,4 +1,7 @@
-"""What the fast form of a network may change: the bounds of `dtype="auto"`, on photographs, with real weights."""
+"""What the fast form of a network may change: the bounds of `dtype="auto"`, on photographs, with real weights.
+
+Processors that do not multiply bfloat16 numbers compute the same, slowly.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import torch
 from PIL import Image
 
 from ml4a import weights
-from ml4a._core.devices import has_fast_bfloat16
 from ml4a.media import samples
 from ml4a.networks import from_state_dict
 from ml4a.weights import formats
@@ -17,10 +19,6 @@ DETAILS = {"chelsea": (150, 100), "astronaut": (180, 60), "coffee": (250, 150)}
 """Of each photograph, the left and top of a detail: an eye in fur, a face, a cup on wood."""
 SIDES = {"real_esrgan/x4plus": 80, "real_esrgan/anime": 96, "real_esrgan/animevideo": 128, "hed/bsds": 200}
 """For each network, the sides of the detail."""
-
-pytestmark = pytest.mark.skipif(
-    not has_fast_bfloat16(torch.device("cpu")), reason="this processor does not multiply bfloat16 numbers"
-)
 
 
 @pytest.mark.slow
