@@ -9,9 +9,21 @@ from pathlib import Path
 from ml4a._core import paths
 
 
-def write(data: bytes, *sources: str, name: str = "toy", file_name: str = "toy.bin") -> Path:
-    """Write the card of one file that holds `data`; return where the file will lie in the cache."""
-    return write_files({"network": data}, {"network": list(sources)}, name=name, names={"network": file_name})
+def write(
+    data: bytes, *sources: str, name: str = "toy", file_name: str = "toy.bin", known: bool = True, more: str = ""
+) -> Path:
+    """Write the card of one file that holds `data`; return where the file will lie in the cache.
+
+    Without `known`, the card tells neither size nor SHA-256; `more` are further lines about the file.
+    """
+    return write_files(
+        {"network": data},
+        {"network": list(sources)},
+        name=name,
+        names={"network": file_name},
+        known=known,
+        more=more,
+    )
 
 
 def write_files(
@@ -21,15 +33,18 @@ def write_files(
     name: str = "toy",
     names: dict[str, str],
     packages: str = "",
+    known: bool = True,
+    more: str = "",
 ) -> Path:
     """Write a card of several files by role; return where the first will lie in the cache."""
     tables = []
     for role, data in files.items():
+        hashes = f'size = {len(data)}\nsha256 = "{hashlib.sha256(data).hexdigest()}"' if known else ""
         tables.append(f"""
             [weights.small.files.{role}]
             name = {json.dumps(names[role])}
-            size = {len(data)}
-            sha256 = "{hashlib.sha256(data).hexdigest()}"
+            {hashes}
+            {more}
             format = "torch"
             sources = {json.dumps(sources[role])}
         """)

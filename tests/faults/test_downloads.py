@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import time
 from pathlib import Path
 
 import pytest
 import toy_card
+from connect_proxy import ConnectProxy
 from lying_server import Answer, LyingServer
 from toy_download import DATA, HALF, SHA256, fetch, files_in_cache, partials, ranges
 
@@ -190,6 +192,52 @@ def test_a_busy_server_is_waited_for_but_not_for_an_hour(when: str, server: Lyin
     assert len(server.requests) == 3
 
 
+def test_as_long_as_a_busy_server_asks_for_is_waited_and_a_little_more_by_chance(
+    server: LyingServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(https, "LONGEST_PAUSE", 20.0)
+    asked: list[tuple[float, float]] = []
+
+    def most(low: float, high: float) -> float:
+        asked.append((low, high))
+        return high
+
+    monkeypatch.setattr(https.random, "uniform", most)
+    start = time.monotonic()
+    fetch(server.put("/net", Answer(status=503, headers={"Retry-After": "1"}), Answer(DATA)))
+    assert time.monotonic() - start >= 1.25
+    assert asked == [(1, 1.25)]
+
+
+def test_pauses_double_and_are_never_the_same_for_everybody(server: LyingServer, monkeypatch: pytest.MonkeyPatch):
+    pauses: list[float] = []
+    monkeypatch.setattr(https._Transfer, "_wait", lambda _, seconds: pauses.append(seconds))
+    with pytest.raises(DownloadFailed):
+        fetch(server.put("/net", Answer(DATA, cut=10)))
+    assert pauses == [https.PAUSE * factor for factor in (1, 2, 4)]
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(server: LyingServer):
+    with LyingServer(CERTIFICATE) as secure:
+        with pytest.raises(DownloadFailed, match=r"has no valid certificate .* is this computer's clock right"):
+            fetch(secure.put("/net", Answer(DATA)))
+        assert secure.requests == []
+    assert files_in_cache() == []
+
+
+def test_the_proxy_of_the_environment_is_used_and_its_password_not_printed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with LyingServer(CERTIFICATE) as secure, ConnectProxy(("127.0.0.1", secure.port), "me", "hush") as proxy:
+        secure.put("/net", Answer(DATA))
+        monkeypatch.setenv("https_proxy", f"http://me:wrong-hush@127.0.0.1:{proxy.port}")
+        with pytest.raises(DownloadFailed) as caught:
+            fetch("https://weights.test/net")
+        assert "hush" not in str(caught.value)
+        monkeypatch.setenv("https_proxy", f"http://me:hush@127.0.0.1:{proxy.port}")
+        fetch("https://weights.test/net")
+        assert proxy.asked == ["weights.test:443"]
+
+
 def test_a_server_that_stays_busy_is_left_for_the_next_source(server: LyingServer):
     fetch(server.put("/busy", Answer(status=503)), server.put("/free", Answer(DATA)))
     assert [request.path for request in server.requests] == ["/busy"] * https.TRIES + ["/free"]
@@ -240,7 +288,7 @@ def test_an_encoded_body_is_decoded_and_started_anew_after_a_cut(server: LyingSe
 
 
 def test_a_decoded_body_is_capped_too(server: LyingServer):
-    bomb = gzip.compress(bytes(200_000_000))
+    bomb = gzip.compress(bytes(20_000_000))
     with pytest.raises(BadWeights, match="longer than"):
         fetch(server.put("/net", Answer(bomb, headers={"Content-Encoding": "gzip"})))
 

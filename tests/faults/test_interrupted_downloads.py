@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +81,38 @@ def test_an_owner_killed_in_the_middle_is_succeeded_at_once(held: threading.Even
     assert weights.fetch("toy")["network"].read_bytes() == UNIT * 1000
     assert ranges(server) == [None, "bytes=500000-"]
     assert files_in_cache() == ["toy.bin"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [True, False], ids=["known", "first seen"])
+def test_killed_again_and_again_it_is_finished_in_the_end(known: bool, server: LyingServer):
+    """By SIGKILL at any moment; after each, the cache holds the right file or none, and the next one goes on."""
+    data = UNIT * 1000
+    headers = {"ETag": '"one"'}
+    expected = toy_card.write(data, server.url("/net"), known=known)
+    moments = random.Random(3)
+    finished = 0
+    for _ in range(25):
+        hold, before = threading.Event(), len(server.requests)
+        server.put("/net", Answer(data, pause=hold, headers=headers))
+        with start_process() as process:
+            while len(server.requests) == before and process.poll() is None:
+                time.sleep(0.001)
+            time.sleep(moments.uniform(0, 0.02))
+            if moments.random() < 0.3:
+                hold.set()
+                time.sleep(moments.uniform(0, 0.02))
+            process.kill()
+        hold.set()
+        if expected.exists():
+            assert expected.read_bytes() == data
+            expected.unlink()
+            finished += 1
+    server.put("/net", Answer(data, headers=headers))
+    assert weights.fetch("toy")["network"].read_bytes() == data
+    assert files_in_cache() == ["toy.bin"]
+    assert any(part for part in ranges(server)), "something was continued"
+    assert finished < 25
 
 
 def test_an_owner_wrongly_taken_for_dead_breaks_nothing(

@@ -141,6 +141,8 @@ def stream(
 ) -> Iterator[Response]:
     """Ask for `url`, follow its redirects, and give the answer, whatever its status, before its body is read.
 
+    A redirect to another host does not get the `Authorization` that was meant for the first one.
+
     Raises:
         UnsafeURL: the address, or one that it redirects to, may not be opened.
         DownloadFailed: there was no answer.
@@ -148,12 +150,13 @@ def stream(
     """
     if is_offline():
         raise Offline(f"ML4A_OFFLINE is set, so {shown(url)} is not opened")
+    asked = {"User-Agent": "ml4a", **(headers or {})}
     for _ in range(REDIRECTS + 1):
         target = _target(url)
         connection = _connect(target, public_only, timeout)
         with contextlib.closing(connection):
             with _explained(url):
-                connection.request("GET", target.path, headers={"User-Agent": "ml4a", **(headers or {})})
+                connection.request("GET", target.path, headers=asked)
                 raw = connection.getresponse()
             location = raw.headers.get("Location")
             with contextlib.closing(raw):
@@ -161,6 +164,8 @@ def stream(
                     yield Response(raw, url, timeout)
                     return
         url = _redirected(target, location)
+        if _origin(url) != (target.scheme, target.host, target.port):
+            asked.pop("Authorization", None)
     raise DownloadFailed(f"{shown(url)} was redirected more than {REDIRECTS} times")
 
 
@@ -192,9 +197,19 @@ def _target(url: str) -> _Target:
     return _Target(url, parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path)
 
 
+def _origin(url: str) -> tuple[str, str, int]:
+    """Who answers at `url`: a secret meant for one of these is nobody else's."""
+    target = _target(url)
+    return target.scheme, target.host, target.port
+
+
 def _redirected(source: _Target, location: str) -> str:
-    url = urllib.parse.urljoin(source.url, location)
-    if source.scheme == "https" and urllib.parse.urlsplit(url).scheme == "http":
+    try:
+        url = urllib.parse.urljoin(source.url, location)
+        scheme = urllib.parse.urlsplit(url).scheme
+    except ValueError:
+        raise UnsafeURL(f"{shown(source.url)} redirects to what is not an address on the web") from None
+    if source.scheme == "https" and scheme == "http":
         raise UnsafeURL(
             f"{shown(source.url)} redirects to unencrypted {shown(url)}; does this network want you to log in first?"
         )

@@ -11,22 +11,25 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import secrets
 import shutil
 import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 from ml4a._core import paths
 from ml4a._core.errors import BadWeights, CannotWrite, Ml4aError
 from ml4a._core.files import reason
 
+from . import pins, stamp
 from .schema import File
 
 log = logging.getLogger("ml4a")
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _BLOCK = 1 << 20
 _ABANDONED = 7 * 24 * 3600.0  # seconds
 
@@ -36,51 +39,58 @@ def root() -> Path:
     return paths.cache_dir() / "weights"
 
 
-def path_of(file: File) -> Path:
-    """Where `file` lies, or would lie, in the cache."""
-    return root() / file.sha256 / file.name
+def path_of(file: File) -> Path | None:
+    """Where `file` lies, or would lie, in the cache; None as long as nobody knows its SHA-256."""
+    file = pins.known(file)
+    return root() / file.sha256 / file.name if file.sha256 else None
 
 
 def find(file: File) -> Path | None:
     """The cached file, if it is there and still what it was. One that was damaged since is removed, and said to be."""
+    file = pins.known(file)
     path = path_of(file)
+    if path is None:
+        return None
     try:
         about = path.stat()
     except OSError:
         return None
     if not stat.S_ISREG(about.st_mode):
         return None
-    with contextlib.suppress(OSError):
-        if _stamp_of(path).read_bytes() == _stamp(path):
-            return path
+    if stamp.agrees(path):
+        return path
     try:
         problem = difference(path, file.name, file.size, file.sha256)
     except OSError:
         return None
     if problem is None:
-        _write_stamp(path)
+        stamp.write(path)
         return path
     log.warning("not used from the cache: %s", problem)
-    if _stamp_of(path).exists():  # else it is not ours: someone may be copying it there right now
+    if stamp.path_of(path).exists():  # else it is not ours: someone may be copying it there right now
         with contextlib.suppress(OSError):
             path.unlink()
-            _stamp_of(path).unlink()
+            stamp.path_of(path).unlink()
     return None
 
 
 def publish(temporary: Path, file: File) -> Path:
     """Move a finished file, which must lie on the cache's own disk, to its place; verify it before.
 
+    A file whose SHA-256 nobody knows is held to the one that it has now, from now on.
+
     Raises:
         BadWeights: it is not the file that the card means; it has been removed.
         CannotWrite: the disk is full or read-only.
     """
-    problem = difference(temporary, file.name, file.size, file.sha256)
-    if problem is not None:
+    file = pins.known(file)
+    try:
+        file = _verified(temporary, file)
+    except BadWeights:
         temporary.unlink(missing_ok=True)
-        raise BadWeights(problem)
-    path = path_of(file)
-    with writing(file.size):
+        raise
+    path = root() / file.sha256 / file.name
+    with writing(file.limit):
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,14 +101,43 @@ def publish(temporary: Path, file: File) -> Path:
             if find(file) is None:
                 raise
             temporary.unlink(missing_ok=True)
-    _write_stamp(path)
+    stamp.write(path)
     return path
 
 
-def difference(path: Path, name: str, size: int, sha256: str) -> str | None:
+def _verified(path: Path, file: File) -> File:
+    """`file` with everything known, if `path` is it.
+
+    Raises:
+        BadWeights: it is another file.
+    """
+    if file.sha256:
+        problem = difference(path, file.name, file.size, file.sha256)
+        if problem is not None:
+            raise BadWeights(problem + pins.advice(file))
+        return file
+    size = path.stat().st_size
+    if size != (file.size or size) or size > file.limit:
+        raise BadWeights(f"{file.name} has {size} bytes, but should have {'at most ' * (not file.size)}{file.limit}")
+    _refuse_stand_in(path, file.name)
+    return pins.keep(file, size, sha256_of(path))
+
+
+def _refuse_stand_in(path: Path, name: str) -> None:
+    """Raise if `path` is a web page, a git-lfs pointer or empty: that must not be what counts from now on."""
+    from .formats.mapped import reading  # it needs NumPy, which the command line can do without
+
+    try:
+        with reading(path):
+            return
+    except BadWeights as error:
+        raise BadWeights(str(error).replace(str(path), name)) from None
+
+
+def difference(path: Path, name: str, size: int | None, sha256: str) -> str | None:
     """What tells the file at `path` from the one that a card calls `name`; None if nothing does."""
     found_size = path.stat().st_size
-    if found_size != size:
+    if found_size != (size or found_size):
         return f"{name} has {found_size} bytes, but should have {size}"
     found = sha256_of(path)
     return None if found == sha256 else wrong_hash(name, found, sha256)
@@ -115,7 +154,41 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def copy(source: IO[bytes], target: Path, size: int) -> None:
+def stored() -> list[Path]:
+    """Every file in the cache, whatever card means it, and whether or not it is sound."""
+    folders = sorted(path for path in root().glob("*") if _SHA256.fullmatch(path.name))
+    return [path for folder in folders for path in sorted(folder.glob("[!.]*")) if path.is_file()]
+
+
+def distrust(path: Path) -> None:
+    """Have a stored file hashed as a whole before its next use, whatever its stamp says."""
+    with contextlib.suppress(OSError):
+        if stamp.path_of(path).exists():  # else it will be anyway, and is not ours to remove
+            stamp.path_of(path).write_bytes(b"")
+
+
+def discard(path: Path) -> None:
+    """Remove a stored file.
+
+    Raises:
+        CannotWrite: the cache cannot be written, or the file is in use.
+    """
+    with writing():
+        path.unlink(missing_ok=True)
+        stamp.path_of(path).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # the folder holds another file with the same content
+        path.parent.rmdir()
+
+
+class Readable(Protocol):
+    """What bytes can be read from, piece by piece."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+        ...
+
+
+def copy(source: Readable, target: Path, size: int) -> None:
     """Write at most `size` + 1 bytes of `source` to the new file `target`: one too many shows that it is too long.
 
     Raises:
@@ -186,31 +259,3 @@ def require_space(size: int) -> None:
             f"the disk of the cache {root()} is too full: {size / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB free; "
             "ML4A_HOME=FOLDER puts it elsewhere"
         )
-
-
-def _stamp_of(path: Path) -> Path:
-    return path.with_name(f".{path.name}.stamp")
-
-
-def _stamp(path: Path) -> bytes:
-    """Size, time of the last change in ns, and quick hash."""
-    about = path.stat()
-    return f"{about.st_size} {about.st_mtime_ns} {_quick_hash(path, about.st_size)}\n".encode()
-
-
-def _quick_hash(path: Path, size: int) -> str:
-    """SHA-256 of the first, middle and last MiB: notices a file cut short, overwritten or zeroed, in milliseconds."""
-    total = hashlib.sha256()
-    with path.open("rb") as file:
-        for start in (0, size // 2 - _BLOCK // 2, size - _BLOCK):
-            file.seek(max(0, start))
-            total.update(file.read(_BLOCK))
-    return total.hexdigest()
-
-
-def _write_stamp(path: Path) -> None:
-    """Without a stamp, in a cache that cannot be written, each use hashes the whole file."""
-    temporary = path.with_name(f".{secrets.token_hex(6)}.tmp")
-    with contextlib.suppress(OSError):
-        temporary.write_bytes(_stamp(path))
-        temporary.replace(_stamp_of(path))

@@ -6,6 +6,7 @@ docs/design.md shows what a card looks like; `schema` says what each key means.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from ml4a._core import paths
 from ml4a._core.errors import BadValue, UnknownName
 
+from . import pins
 from .schema import Card, File, Package, Weights
 
 log = logging.getLogger("ml4a")
@@ -37,14 +39,14 @@ def card(name: str) -> Card:
 
 
 def cards() -> dict[str, Card]:
-    """All cards by name. A user's card that is wrong is left out, and said to be."""
+    """All cards by name. What the user has spoilt, a card or a pin, is left out, and said to be."""
     every = {}
     for name, path in _files().items():
+        if path.parent == _CATALOG:
+            _ours(path)  # ours are right, or it is our mistake
         try:
             every[name] = read(path)
         except BadValue as error:
-            if path.parent == _CATALOG:
-                raise
             log.warning("left out: %s", error)
     return every
 
@@ -67,11 +69,21 @@ def notice(about: Card, variant: Weights) -> str:
 
 
 def read(path: Path) -> Card:
-    """Read one card.
+    """Read one card. Where it does not know a file's SHA-256, that of the first download, if any, is filled in.
 
     Raises:
         BadValue: a key is unknown, missing or wrong; the message names the file and the key.
     """
+    return _completed(_ours(path) if path.parent == _CATALOG else _read(path))
+
+
+@functools.cache
+def _ours(path: Path) -> Card:
+    """A card of the catalogue, which does not change while we run."""
+    return _read(path)
+
+
+def _read(path: Path) -> Card:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -85,6 +97,17 @@ def read(path: Path) -> Card:
         for name, table in _tables(data.pop("weights", {}), f"{path}: weights")
     }
     return _make(Card, data, f"{path}: card", name=path.stem, packages=packages, weights=weights)
+
+
+def _completed(about: Card) -> Card:
+    """The card, with what is held to since their first download of files whose SHA-256 it does not know."""
+    if all(file.sha256 for weights in about.weights.values() for file in weights.files.values()):
+        return about
+    weights = {
+        name: dataclasses.replace(each, files={role: pins.known(file) for role, file in each.files.items()})
+        for name, each in about.weights.items()
+    }
+    return dataclasses.replace(about, weights=weights)
 
 
 def _files() -> dict[str, Path]:

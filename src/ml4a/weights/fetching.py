@@ -9,10 +9,9 @@ from ml4a._core import net, progress
 from ml4a._core.errors import BadWeights, DownloadFailed, Ml4aError, Offline, UnsafeURL
 from ml4a._core.progress import OnProgress
 
-from . import cache
+from . import cache, mirrors, sources
 from .card_files import notice, resolve
 from .schema import Card, File, Weights
-from .sources import FETCH
 
 licences = logging.getLogger("ml4a.licence")
 """Says the licence before a download; a logger of its own, so that it can be shown or silenced by itself."""
@@ -52,7 +51,7 @@ def fetch(spec: str, *, on_progress: OnProgress | None = None) -> dict[str, Path
         licences.warning("%s", notice(about, variant))
     with progress.listening(on_progress):
         try:
-            return {role: cache.find(file) or _download(file, about) for role, file in variant.files.items()}
+            return {role: cache.find(file) or _download(about, variant, role) for role, file in variant.files.items()}
         except Offline:
             raise Offline(_by_hand(about, variant)) from None
 
@@ -62,28 +61,42 @@ def _cached(variant: Weights) -> dict[str, Path] | None:
     return None if None in found.values() else {role: path for role, path in found.items() if path is not None}
 
 
-def _download(file: File, card: Card) -> Path:
+def _download(about: Card, variant: Weights, role: str) -> Path:
     """Try one source after the other."""
+    file = variant.files[role]
     failures: list[Ml4aError] = []
     reasons = []
-    for source in file.sources:
+    for source in mirrors.read().sources(file):
         try:
-            FETCH[source.partition(":")[0]](file, source, card)
-            return cache.path_of(file)
+            sources.fetch(file, source, about)
         except (DownloadFailed, BadWeights, UnsafeURL) as error:
             failures.append(error)
             where = net.shown(source)
             reasons.append(str(error) if where in str(error) else f"{where}: {error}")
+            continue
+        path = cache.path_of(file)
+        assert path is not None  # it has come, so that its SHA-256 is known
+        return path
     offline = next((error for error in failures if isinstance(error, Offline)), None)
     if offline is not None:
         raise offline
-    message = f"cannot get {file.name} ({'; '.join(reasons)}); a copy of yours may be put at {cache.path_of(file)}"
+    by_hand = _place(file, f"{about.name}/{variant.name}/{role}")
+    message = f"cannot get {file.name} ({'; '.join(reasons)}); if you have it, {by_hand}"
     if all(isinstance(error, BadWeights) for error in failures):
         raise BadWeights(message)
     raise DownloadFailed(message)
 
 
 def _by_hand(about: Card, variant: Weights) -> str:
-    missing = [file for file in variant.files.values() if cache.find(file) is None]
-    places = "; ".join(f"{file.name} (SHA-256 {file.sha256[:12]}…) at {cache.path_of(file)}" for file in missing)
-    return f"{about.name}/{variant.name} is not in the cache and ML4A_OFFLINE is set; unset it, or put {places}"
+    spec = f"{about.name}/{variant.name}"
+    missing = {role: file for role, file in variant.files.items() if cache.find(file) is None}
+    places = "; ".join(_place(file, f"{spec}/{role}") for role, file in missing.items())
+    return f"{spec} is not in the cache and ML4A_OFFLINE is set; unset it, or {places}"
+
+
+def _place(file: File, spec: str) -> str:
+    """What to do with a copy of the file that was got by hand."""
+    path = cache.path_of(file)
+    if path is None:
+        return f"hand it over: ml4a weights add {file.name} --as {spec}"
+    return f"put {file.name} (SHA-256 {path.parent.name[:12]}…) at {path}"

@@ -15,11 +15,14 @@ from ml4a._core.errors import BadValue, UnknownName
 from ml4a._core.record import SOURCE_TYPES
 
 COMMERCIAL = ("yes", "no", "unclear")
-FORMATS = ("keras", "ncnn", "onnx", "picture", "safetensors", "torch")
-SCHEMES = ("file", "http", "https", "package")
+FORMATS = ("keras", "ncnn", "numpy", "onnx", "picture", "safetensors", "stylegan", "tf_checkpoint", "tf_graph", "torch")
+OPAQUE = ("archive", "text", "tflite")
+"""Files that other readers than `weights.formats` understand."""
+SCHEMES = ("file", "gdrive", "hf", "http", "https", "package")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256_START = re.compile(r"([0-9a-f]{6,63})?")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+!]{0,63}")
 _WHEEL = re.compile(
     r"(?P<name>[\w.]+)-(?P<version>[^-]+)(-\d[^-]*)?-(?P<python>[\w.]+)-(?P<abi>[\w.]+)-(?P<platform>[\w.]+)\.whl",
@@ -27,6 +30,15 @@ _WHEEL = re.compile(
 )
 _LONGEST_TEXT = 2000
 _LONGEST_FILE_NAME = 200  # bytes; file systems take 255, and the stamp's name is longer
+_MOST = 2 << 30
+_SOURCES = {
+    "gdrive": (re.compile(r"[\w-]{10,100}", re.ASCII), "gdrive:ID"),
+    "hf": (
+        re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*/[^@?\\]+(@[\w-][\w./-]*)?", re.ASCII),
+        "hf:OWNER/REPO/PATH[@REVISION]",
+    ),
+}
+"""What follows the scheme, where not every text will do, and how to say that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +73,51 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file, known by its SHA-256, and the places to get it from, in the order to try them."""
+    """One file, known by its SHA-256, and the places to get it from, in the order to try them.
+
+    Where the world has no SHA-256 of it, that of the first download counts from then on: see `pins`.
+    """
 
     name: str
-    size: int
-    """In bytes."""
-    sha256: str
     format: str
-    """One of `FORMATS`."""
+    """One of `FORMATS`, or of `OPAQUE`."""
     sources: tuple[str, ...]
-    """`package:DISTRIBUTION#MEMBER`, `https://…` (`http://…` for this machine only), `file:/PATH`."""
+    """`package:DISTRIBUTION#MEMBER`, `https://…` (`http://…` for this machine only), `hf:OWNER/REPO/PATH[@REVISION]`,
+    `gdrive:ID`, `file:/PATH`; `#MEMBER` at the end of the last four takes one member of a zip or tar archive."""
+    size: int | None = None
+    """In bytes; None if nobody has told it."""
+    sha256: str = ""
+    """Empty if nobody has told it."""
+    sha256_start: str = ""
+    """Its first hexadecimal digits, where no more of them are known."""
+    at_most: int = _MOST
+    """The most bytes that are accepted where the size is not known."""
 
     def __post_init__(self) -> None:
         _file_name("name", self.name)
-        _size("size", self.size)
-        _text("sha256", self.sha256, _SHA256)
-        _choice("format", self.format, FORMATS)
+        _choice("format", self.format, FORMATS + OPAQUE)
+        if self.size is not None:
+            _size("size", self.size)
+        if self.sha256 != "":
+            _text("sha256", self.sha256, _SHA256)
+        _text("sha256_start", self.sha256_start, _SHA256_START, empty=True)
+        if self.sha256 and not self.sha256.startswith(self.sha256_start):
+            raise BadValue(f"sha256_start {self.sha256_start!r} is not the start of sha256")
+        _size("at_most", self.at_most)
         if not isinstance(self.sources, tuple) or not self.sources:
             raise BadValue("sources is not a list of one source or more")
         for source in self.sources:
-            _text("sources", source)
-            scheme, _, rest = source.partition(":")
-            _choice("sources", scheme, SCHEMES)
-            if scheme == "package":
-                _member(source, rest)
+            check_source("sources", source)
+
+    @property
+    def limit(self) -> int:
+        """The most bytes that it may have."""
+        return self.at_most if self.size is None else self.size
+
+    @property
+    def key(self) -> str:
+        """What its downloads under way are called: the SHA-256, if known, else one of name and sources."""
+        return self.sha256 or hashlib.sha256("\n".join((self.name, *self.sources)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +146,24 @@ class Weights:
             _text("files", role, _NAME)
 
     @property
+    def size(self) -> int | None:
+        """Bytes of all files together; None if one's size is not known."""
+        sizes = [file.size for file in self.files.values()]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    @property
+    def limit(self) -> int:
+        """The most bytes that all files together may have."""
+        return sum(file.limit for file in self.files.values())
+
+    @property
     def digest(self) -> str:
-        """One SHA-256 for the whole set: the file's own if there is one file, else that of `role sha256` lines."""
+        """One SHA-256 for the whole set: the file's own if there is one file, else that of `role sha256` lines.
+
+        Empty as long as a file's SHA-256 is not known.
+        """
+        if not all(file.sha256 for file in self.files.values()):
+            return ""
         if len(self.files) == 1:
             return next(iter(self.files.values())).sha256
         lines = (f"{role} {file.sha256}\n" for role, file in sorted(self.files.items()))
@@ -177,6 +226,29 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def check_source(key: str, source: object) -> None:
+    """Raise unless `source` is of a known form.
+
+    Raises:
+        BadValue: it is not; the message begins with `key`.
+    """
+    text = _text(key, source)
+    scheme, _, rest = text.partition(":")
+    _choice(key, scheme, SCHEMES)
+    location, separator, member = rest.partition("#")
+    plain = "\\" not in member and not member.startswith("/") and ".." not in member.split("/")
+    if scheme == "package":
+        # Members are looked up by name, in a wheel or below an installed distribution: they must stay there.
+        if not (location and member and plain and posixpath.normpath(member) == member):
+            raise BadValue(f"{key} {text!r} is not of the form package:DISTRIBUTION#PATH/IN/THE/WHEEL")
+        return
+    if separator and not (member and plain):
+        raise BadValue(f"{key} {text!r} does not end in #PATH/IN/THE/ARCHIVE")
+    pattern, form = _SOURCES.get(scheme, (None, ""))
+    if pattern is not None and (pattern.fullmatch(location) is None or ".." in location.split("/")):
+        raise BadValue(f"{key} {text!r} is not of the form {form}")
+
+
 def _text(key: str, value: object, pattern: re.Pattern[str] | None = None, *, empty: bool = False) -> str:
     if not isinstance(value, str) or not (value or empty):
         raise BadValue(f"{key} is not a text")
@@ -199,15 +271,7 @@ def _size(key: str, value: object) -> None:
 
 def _file_name(key: str, value: object) -> None:
     name = _text(key, value)
-    if name.startswith(".") or name.endswith((".", " ")) or set(name) & set('/\\:*?"<>|'):
+    if name.startswith(".") or name.endswith((".", " ")) or set(name) & set('/\\:*?"<>|#'):
         raise BadValue(f"{key} {name!r} is not a plain file name")
     if len(name.encode(errors="replace")) > _LONGEST_FILE_NAME:
         raise BadValue(f"{key} {name[:20]!r}… is longer than {_LONGEST_FILE_NAME} bytes")
-
-
-def _member(source: str, location: str) -> None:
-    """Members are looked up by name, in a wheel or below an installed distribution: they must stay there."""
-    distribution, _, member = location.partition("#")
-    plain = member and "\\" not in member and not member.startswith("/") and posixpath.normpath(member) == member
-    if not distribution or not plain or ".." in member.split("/"):
-        raise BadValue(f"sources {source!r} is not of the form package:DISTRIBUTION#PATH/IN/THE/WHEEL")

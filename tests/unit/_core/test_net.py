@@ -99,6 +99,14 @@ def test_a_redirect_to_a_refused_address_is_refused(target: str, server: LyingSe
 
 
 @pytest.mark.usefixtures("loopback")
+@pytest.mark.parametrize("target", ["http://[::1", "//[", "http://a]b/", "https://x:y/"])
+def test_a_redirect_to_nonsense_is_refused(target: str, server: LyingServer):
+    url = server.put("/", Answer(status=302, headers={"Location": target}))
+    with pytest.raises(UnsafeURL, match="not an address on the web"):
+        net.read(url)
+
+
+@pytest.mark.usefixtures("loopback")
 def test_a_name_is_resolved_once_and_that_address_is_the_one_connected_to(
     server: LyingServer, resolver: dict[str, list[str]]
 ):
@@ -275,3 +283,18 @@ def test_public_addresses_are_not_sent_through_a_proxy(monkeypatch: pytest.Monke
 
 def test_an_address_is_shown_without_its_secrets():
     assert net.shown("https://me:secret@example.org/a\x1b[31mb?token=1#x") == "https://example.org/a?[31mb"
+
+
+@pytest.mark.usefixtures("loopback")
+def test_a_secret_for_one_host_is_not_told_to_the_next(server: LyingServer):
+    with LyingServer() as other:
+        back = server.put("/back", Answer(BODY))
+        there = other.put("/there", Answer(status=302, headers={"Location": back}))
+        server.put("/here", Answer(status=302, headers={"Location": there}))
+        url = server.put("/start", Answer(status=302, headers={"Location": "/here"}))
+        headers = {"Authorization": "Bearer hush", "Range": "bytes=1-"}
+        with net.stream(url, headers=headers) as response:
+            assert b"".join(response.chunks()) == BODY[1:]
+        assert other.requests[0].headers["Range"] == "bytes=1-"
+        told = [request.headers.get("Authorization") for request in (*server.requests, *other.requests)]
+    assert told == ["Bearer hush", "Bearer hush", None, None]

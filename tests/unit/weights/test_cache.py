@@ -20,7 +20,7 @@ DATA = os.urandom(5 << 20)
 
 
 def file_of(data: bytes = DATA, name: str = "net.bin") -> File:
-    return File(name, len(data), hashlib.sha256(data).hexdigest(), "torch", ("https://example.org/x",))
+    return File(name, "torch", ("https://example.org/x",), len(data), hashlib.sha256(data).hexdigest())
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ from ml4a.weights.schema import File
 if os.getuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
-file = File({file.name!r}, {file.size}, {file.sha256!r}, "torch", ("https://example.org/x",))
+file = File({file.name!r}, "torch", ("https://example.org/x",), {file.size}, {file.sha256!r})
 assert cache.find(file) is not None
 try:
     with cache.scratch():

@@ -8,7 +8,7 @@ import toy_card
 
 from ml4a import weights
 from ml4a._core.errors import BadValue, UnknownName
-from ml4a.weights import card_files
+from ml4a.weights import card_files, pins
 
 GOOD = """
 title = "Toy"
@@ -59,7 +59,7 @@ def test_a_card_is_read_into_plain_objects(path: Path):
         ('commercial = "yes"', 'commercial = "perhaps"', "weights.small.commercial 'perhaps' is not one of"),
         ('sha256 = "1111', 'sha257 = "1111', "weights.small.files.network.sha257 is not a key"),
         ('format = "torch"', 'format = "gif"', "weights.small.files.network.format 'gif' is not one of"),
-        ("size = 5", "", "weights.small.files.network.size is missing"),
+        ("size = 5", "size = 0", "weights.small.files.network.size 0 is not a number of bytes"),
         ('sources = ["package:thing', 'sources = ["package:other', "weights.small.files.network.sources"),
         ("[weights.small.files.network]", "[weights.small.file.network]", "weights.small.file is not a key"),
         ("[packages.thing]", "[package.thing]", "card.package is not a key"),
@@ -74,27 +74,14 @@ def test_a_mistake_is_named_with_file_and_key(old: str, new: str, complaint: str
     assert complaint in str(caught.value)
 
 
-@pytest.mark.parametrize("line", [line for line in GOOD.splitlines() if "sha256" in line])
-def test_a_missing_hash_is_refused(line: str, path: Path):
-    path.write_text(GOOD.replace(line, ""))
-    with pytest.raises(BadValue, match="sha256 is missing"):
+@pytest.mark.parametrize("key", ["sha256", "size"])
+def test_a_package_is_known_by_hash_and_size_and_a_file_need_not_be(key: str, path: Path):
+    in_package, in_file = (line for line in GOOD.splitlines() if line.startswith(f"{key} ="))
+    path.write_text(GOOD.replace(in_package, ""))
+    with pytest.raises(BadValue, match=f"packages.thing.{key} is missing"):
         card_files.read(path)
-
-
-def test_our_own_cards_are_all_right():
-    every = weights.cards()
-    assert {"fast_style", "hed", "real_esrgan"} <= set(every)
-    for name, card in every.items():
-        assert card == weights.card(name)
-        for variant in card.weights.values():
-            assert variant.name in weights.notice(card, variant)
-
-
-def test_the_three_first_models_have_the_variants_and_roles_that_they_promise():
-    assert list(weights.card("real_esrgan").weights) == ["x4plus", "anime", "animevideo"]
-    assert set(weights.card("real_esrgan").variant().files) == {"param", "bin"}
-    assert set(weights.card("hed").variant("bsds").files) == {"network"}
-    assert set(weights.card("fast_style").variant("magenta").files) == {"predict", "transform", "styles26"}
+    path.write_text(GOOD.replace(in_file, ""))
+    assert not getattr(card_files.read(path).variant().files["network"], key)
 
 
 @pytest.mark.parametrize("name", ["hedd", "../hed", "/etc/passwd", ""])
@@ -118,6 +105,27 @@ def test_a_users_broken_card_stands_in_nobodys_way(home: Path, caplog: pytest.Lo
     assert "broken.toml" in caplog.text
     with pytest.raises(BadValue, match=r"broken\.toml"):
         weights.card("broken")
+
+
+def test_a_broken_pin_stands_only_in_its_own_cards_way(home: Path, caplog: pytest.LogCaptureFixture):
+    toy_card.write(b"data", "https://example.org/x", name="mine", known=False)
+    pins.keep(weights.card("mine").variant().files["network"], 4, "ab" * 32)
+    assert weights.card("mine").variant().digest == "ab" * 32
+    (pin,) = (home / "config" / "pins").glob("*.toml")
+    pin.write_text("broken")
+    with caplog.at_level(logging.WARNING, "ml4a"):
+        assert "mine" not in weights.cards()
+    assert "hed" in weights.cards()
+    assert str(pin) in caplog.text
+    with pytest.raises(BadValue, match="cannot be read"):
+        weights.card("mine")
+
+
+def test_what_is_held_to_is_filled_in_on_our_own_cards_too(home: Path):
+    file = weights.card("basnet").variant().files["network"]
+    assert file.sha256 == ""
+    pins.keep(file, 10, "cd" * 32)
+    assert weights.card("basnet").variant().files["network"].sha256 == "cd" * 32
 
 
 def test_the_notice_is_the_licence_in_one_line():

@@ -65,6 +65,7 @@ def a_card(**changes: Any) -> Card:
         "a\x00b",
         "a\x7f",
         "a|b",
+        "a#b",
         "trailing.",
         "x" * 201,
         "é" * 101,
@@ -84,11 +85,19 @@ def test_any_plain_file_name_will_do(name: str):
     ("key", "value"),
     [
         ("size", 0), ("size", -1), ("size", "10"), ("size", 1.5), ("size", True),
-        ("sha256", "AB" * 32), ("sha256", "ab" * 31), ("sha256", "../" + "a" * 61), ("sha256", 5),
+        ("sha256", "AB" * 32), ("sha256", "ab" * 31), ("sha256", "../" + "a" * 61), ("sha256", 5), ("sha256", None),
+        ("sha256_start", "AB" * 4), ("sha256_start", "ab"), ("sha256_start", "cd" * 4), ("sha256_start", 5),
+        ("at_most", 0), ("at_most", None),
         ("format", "pickle"), ("format", None),
         ("sources", ()), ("sources", "https://example.org"), ("sources", ("ftp://example.org",)), ("sources", (1,)),
         ("sources", ("package:x",)), ("sources", ("package:x#",)), ("sources", ("package:#y",)),
         ("sources", ("package:x#../y",)), ("sources", ("package:x#/etc/passwd",)), ("sources", ("package:x#a\\b",)),
+        ("sources", ("hf:owner/repo",)), ("sources", ("hf:owner/repo/",)), ("sources", ("hf:owner/repo/x@",)),
+        ("sources", ("hf:../repo/x",)), ("sources", ("hf:owner/repo/../x",)), ("sources", ("hf:owner/repo/x@a b",)),
+        ("sources", ("hf:owner/repo/x?y",)), ("sources", ("hf:owner/repo/x@../y",)),
+        ("sources", ("gdrive:short",)), ("sources", ("gdrive:https://drive.google.com/x",)), ("sources", ("gdrive:",)),
+        ("sources", ("https://example.org/a.zip#",)), ("sources", ("https://example.org/a.zip#../x",)),
+        ("sources", ("gdrive:0123456789abc#/etc/passwd",)), ("sources", ("hf:owner/repo/x.tar#a\\b",)),
     ],
 )  # fmt: skip
 def test_a_wrong_value_in_a_file_is_refused_by_its_keys_name(key: str, value: object):
@@ -118,6 +127,31 @@ def test_a_wheels_name_is_taken_apart_into_its_tags():
         ["abi3"],
         ["manylinux_2_24_x86_64", "manylinux_2_28_x86_64"],
     )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "hf:lllyasviel/ControlNet/annotator/ckpts/network-bsds500.pth",
+        "hf:owner/re.po/some path/x.pth@refs/pr/3",
+        "hf:owner/repo/x.zip@main#inside/y.pth",
+        "gdrive:1s52ek_4YTDRt_EOkx1FS53u-vJa0c4nu#folder/latest_net_G.pth",
+        "https://example.org/files/?p=%2Flast.ckpt&dl=1",
+        "file:/mnt/a b/x.tar.gz#y",
+    ],
+)
+def test_sources_of_every_kind_are_accepted(source: str):
+    assert a_file(sources=(source,)).sources == (source,)
+
+
+def test_a_file_without_a_hash_has_a_limit_and_a_key_of_its_own():
+    known, unknown = a_file(), a_file(size=None, sha256="", at_most=1000)
+    assert (known.limit, unknown.limit, a_file(size=None).limit) == (10, 1000, 2 << 30)
+    assert known.key == known.sha256
+    assert unknown.key not in (SHA, "", a_file(sha256="", sources=("https://example.org/other",)).key)
+    assert some_weights(network=unknown).digest == ""
+    assert (some_weights(network=unknown).size, some_weights(network=unknown).limit) == (None, 1000)
+    assert some_weights(a=known, b=known).size == 20
 
 
 def test_commercial_use_is_yes_no_or_unclear():

@@ -8,17 +8,20 @@ import re
 from typing import TypeAlias
 
 from ..._core.errors import BadWeights, UnknownName
+from . import sorted_table, stored_zip
 from .archive import Archive, Tensor
 from .mapped import reading
 
-__all__ = ["FORMATS", "Archive", "Source", "Tensor", "identify", "read"]
+__all__ = ["FORMATS", "PAIRS", "Archive", "Source", "Tensor", "identify", "read"]
 
-FORMATS = ("safetensors", "torch", "ncnn", "keras", "onnx")
+FORMATS = ("safetensors", "torch", "stylegan", "ncnn", "keras", "onnx", "tf_checkpoint", "tf_graph", "numpy")
 """Each is the name of the module that reads it."""
+PAIRS = {"ncnn": "(.param, .bin)", "tf_checkpoint": "(.index, .data-00000-of-00001)"}
+"""The formats whose networks are two files, and what these are called."""
 
 _Path: TypeAlias = str | os.PathLike[str]
 Source: TypeAlias = _Path | tuple[_Path, _Path]
-"""A weights file; for ncnn, whose networks are two files, the pair (.param, .bin)."""
+"""A weights file; in the formats of `PAIRS`, the pair."""
 
 _HEAD_BYTES = 512
 _NOT_READ = {
@@ -27,12 +30,16 @@ _NOT_READ = {
 }
 _MAGIC = {
     rb"PK\x03\x04": "torch",
-    rb"(?s)\x80[\x02-\x05].{1,16}\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19": "torch",
+    rb"(?s)\x80[\x02-\x05](\x95.{8})?\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19": "torch",
+    rb"\x80[\x02-\x05]": "stylegan",
+    rb"\x93NUMPY": "numpy",
     rb"\x89HDF\r\n\x1a\n": "keras",
     rb"7767517\s": "ncnn",
     rb"(?s)[^{].{7}\{": "safetensors",
     # ONNX has no magic: its first field is the version of its format, then comes another one that it has.
     rb"\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42\x72]": "onnx",
+    # Nor has a graph of TensorFlow: its first field is a node, and of that the name.
+    rb"\x0a[\x80-\xff]{0,4}[\x00-\x7f]\x0a[\x01-\xff]": "tf_graph",
 }
 
 
@@ -45,6 +52,10 @@ def identify(path: Source) -> str:
     """
     with reading(path[0] if isinstance(path, tuple) else path) as data:
         head = bytes(data[:_HEAD_BYTES])
+        if bytes(data[-len(sorted_table.MAGIC) :]) == sorted_table.MAGIC:
+            return "tf_checkpoint"
+        if _is_npz(data):
+            return "numpy"
         for pattern, reason in _NOT_READ.items():
             if re.match(pattern, head):
                 raise BadWeights(reason)
@@ -58,7 +69,7 @@ def read(path: Source, format: str | None = None) -> Archive:
     """Read a weights file as plain tensors and values.
 
     Args:
-        path: the file; for ncnn the pair (.param, .bin).
+        path: the file; in the formats of `PAIRS` the pair.
         format: what it has to be; None takes whatever it is.
 
     Raises:
@@ -70,9 +81,16 @@ def read(path: Source, format: str | None = None) -> Archive:
     if format is not None and format not in FORMATS:
         raise UnknownName("weights format", format, FORMATS)
     found = identify(path)
+    name = path[0] if isinstance(path, tuple) else path
     if format not in (None, found):
-        raise BadWeights(f"{path} is in the format {found}, not {format}")
-    if isinstance(path, tuple) != (found == "ncnn"):
-        raise BadWeights(f"{path}: an ncnn network is the pair (.param, .bin), everything else is one file")
+        raise BadWeights(f"{name} is in the format {found}, not {format}")
+    if isinstance(path, tuple) != (found in PAIRS):
+        needed = f"the pair {PAIRS[found]}" if found in PAIRS else "one file, not a pair"
+        raise BadWeights(f"{name}: weights in the format {found} are {needed}")
     module = importlib.import_module(f".{found}", __package__)
     return module.read(*path) if isinstance(path, tuple) else module.read(path)
+
+
+def _is_npz(data: memoryview) -> bool:
+    """Whether it is a zip archive whose first member is an array."""
+    return data[:4] == b"PK\3\4" and stored_zip.first_name(data).endswith(b".npy")

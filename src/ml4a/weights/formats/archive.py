@@ -74,13 +74,26 @@ class Tensor:
             return (array.astype(np.uint32) << 16).view(np.float32)
         return array if array.flags.aligned else array.copy()
 
+    def is_finite(self) -> bool:
+        """Whether no element is NaN or infinite."""
+        if self.dtype == "bfloat16":  # as far as this goes, they are the upper halves of float32
+            exponents = np.frombuffer(self.data, "<u2") & 0x7F80
+            return not exponents.size or int(exponents.max()) < 0x7F80
+        array = self.numpy()
+        if not array.size or array.dtype.kind not in "fc":
+            return True
+        if array.dtype.kind == "c":
+            array = array.reshape(-1).view(f"<f{array.itemsize // 2}")
+        # Both ends are NaN if any element is: two passes over the data, but no second array of its size.
+        return bool(np.isfinite(array.min()) and np.isfinite(array.max()))
+
 
 @dataclass(frozen=True)
 class Archive:
     """What one weights file holds."""
 
     format: str
-    """The reader's name: `"safetensors"`, `"torch"`, `"ncnn"`, `"keras"`, `"onnx"`."""
+    """The reader's name, one of `formats.FORMATS`."""
     metadata: dict[str, Any]
     """Everything that is not a tensor, as plain values; the reader's `read` says which."""
     tensors: dict[str, Tensor]
@@ -89,3 +102,7 @@ class Archive:
     def arrays(self) -> dict[str, np.ndarray]:
         """The tensors as NumPy arrays, by name; see `Tensor.numpy`."""
         return {name: tensor.numpy() for name, tensor in self.tensors.items()}
+
+    def not_finite(self) -> list[str]:
+        """The tensors that have NaN or an infinity in them, by name: broken training, or half precision overflowed."""
+        return [name for name, tensor in self.tensors.items() if not tensor.is_finite()]

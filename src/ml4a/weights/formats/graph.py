@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..._core.errors import BadWeights
+from .protobuf import Message
+
+_LARGEST_NODES = 30_000
+
 
 @dataclass(frozen=True)
 class Node:
@@ -18,3 +23,14 @@ class Node:
     outputs: tuple[str, ...]
     attributes: dict[str, Any]
     """Numbers, texts, lists of them, and `Tensor`s."""
+
+
+def messages(graph: Message, number: int) -> list[Message]:
+    """The messages of a repeated field, nodes or tensors, if they are not more than any network has.
+
+    Raises:
+        BadWeights: they are.
+    """
+    if len(graph.buffers(number)) > _LARGEST_NODES:
+        raise BadWeights(f"its graph has more than {_LARGEST_NODES} nodes or tensors, more than any model needs")
+    return graph.messages(number)

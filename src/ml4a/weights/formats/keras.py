@@ -16,7 +16,7 @@ from .mapped import naming, reading
 _Item: TypeAlias = h5py.Dataset | h5py.Group
 
 _LARGEST_DEPTH = 32
-_LARGEST_OBJECTS = 100_000
+_LARGEST_OBJECTS = 2_000
 _LARGEST_RATIO = 32
 """Bytes of all tensors to bytes of the file: compression gains far less on trained weights."""
 _FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF)
@@ -75,11 +75,11 @@ def _checked(group: h5py.Group, name: str) -> _Item:
 
 
 def _check(dataset: h5py.Dataset) -> None:
-    if dataset.is_virtual or dataset.external:
+    properties = dataset.id.get_create_plist()
+    if properties.get_layout() == h5py.h5d.VIRTUAL or properties.get_external_count():
         raise BadWeights("its numbers lie in another file")
     if dataset.shape is None or dataset.dtype.name not in DTYPES:
         raise BadWeights(f"it holds {dataset.dtype}, not numbers")
-    properties = dataset.id.get_create_plist()
     if any(properties.get_filter(index)[0] not in _FILTERS for index in range(properties.get_nfilters())):
         raise BadWeights("it is compressed in a way that is not part of HDF5")
     if dataset.nbytes and not dataset.id.get_storage_size():

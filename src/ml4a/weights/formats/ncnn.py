@@ -20,7 +20,7 @@ MAGIC = "7767517"
 FLOAT16_FLAG = 0x01306B47
 """What stands before float16 weights in a .bin; before float32 ones stands 0."""
 _FLOAT32_FLAG = 0
-_LARGEST_PARAM = 16 << 20
+_LARGEST_PARAM = 1 << 20  # bytes: 10,000 layers
 _ARRAY_BASE = -23300
 _WEIGHTLESS = ("BinaryOp", "Concat", "Eltwise", "Input", "Interp", "PixelShuffle", "Split")
 

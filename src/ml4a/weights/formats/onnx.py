@@ -13,7 +13,7 @@ import numpy as np
 
 from ..._core.errors import BadWeights
 from .archive import DTYPES, Archive, Tensor
-from .graph import Node
+from .graph import Node, messages
 from .mapped import naming, reading
 from .protobuf import Message
 from .quantization import dequantize
@@ -60,10 +60,10 @@ def read(path: str | os.PathLike[str]) -> Archive:
         if 15 in graph:
             raise BadWeights("it has sparse tensors, which are not supported")
         tensors: dict[str, Tensor] = {}
-        for message in graph.messages(5):
+        for message in messages(graph, 5):
             _add(tensors, message.text(8), _tensor(message))
         nodes: list[Node] = []
-        for node in map(_node, graph.messages(1)):
+        for node in map(_node, messages(graph, 1)):
             constant = _constant(node)
             if constant is None:
                 nodes.append(node)

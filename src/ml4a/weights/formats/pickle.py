@@ -11,67 +11,39 @@ The opcodes are documented in the standard library's `pickletools`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from ..._core.errors import BadWeights, UnsafeWeights
+from .pickle_budget import LARGEST_STEPS, Budget
+from .pickle_keys import check_key
+from .pickle_names import Find
 from .pickle_stream import Stream, broken, decoded
 
-Find: TypeAlias = Callable[[str, str], Any]
-"""Module and name → what stands for it: a function, called when the pickle says so, or a value, which is only data."""
-
-LARGEST_OPERATIONS = 1_000_000
-"""Opcodes of one pickle: about 30,000 tensors, or a second's work."""
 _LARGEST_MARKS = 1000
 
 _BYTE, _SHORT, _LONG = struct.Struct("<B"), struct.Struct("<I"), struct.Struct("<Q")
-_NUMBERS = {b"J": struct.Struct("<i"), b"K": _BYTE, b"M": struct.Struct("<H"), b"G": struct.Struct(">d")}
+_NUMBERS = {b"J": struct.Struct("<i"), b"M": struct.Struct("<H"), b"G": struct.Struct(">d")}
 _INTEGERS = {b"\x8a": _BYTE, b"\x8b": _SHORT}
 _TEXTS = {b"\x8c": _BYTE, b"X": _SHORT, b"\x8d": _LONG}
 _BYTES = {b"C": _BYTE, b"B": _SHORT, b"\x8e": _LONG, b"\x96": _LONG}
 _PYTHON2_STRINGS = {b"U": _BYTE, b"T": _SHORT}
-_MEMO_INDICES = {b"q": _BYTE, b"r": _SHORT, b"h": _BYTE, b"j": _SHORT}
 _CONSTANTS: dict[bytes, Any] = {b"N": None, b"\x88": True, b"\x89": False, b")": ()}
 _CONTAINERS: dict[bytes, Callable[[], Any]] = {b"]": list, b"}": dict, b"\x8f": set}
 _TUPLES = {b"\x85": 1, b"\x86": 2, b"\x87": 3}
 _STOP = ord(".")
 
 _Handler: TypeAlias = Callable[[Any, bytes], None]
-_HANDLERS: dict[int, tuple[_Handler, bytes]] = {}
+_HANDLERS: list[tuple[_Handler, bytes, int] | None] = [None] * 256
+"""By opcode: its handler, the opcode as bytes, and the steps that it counts for."""
 
 
-def closed_list(known: Mapping[tuple[str, str], Any]) -> Find:
-    """A `Find` for exactly the names in `known`, each a pair of module and name."""
-
-    def find(module: str, name: str) -> Any:
-        try:
-            return known[module, name]
-        except KeyError:
-            asked = f"{module}.{name}"[:120].encode("unicode_escape").decode()
-            raise UnsafeWeights(
-                f"it asks for {asked}, which is not among the few names that plain weights need; nothing was run. "
-                "Ask for the weights as safetensors"
-            ) from None
-
-    return find
-
-
-def check_key(key: Any) -> Any:
-    """`key`, if it can be the key of a table or an element of a set.
-
-    Raises:
-        BadWeights: it is neither text nor number. (Hashing a tuple that is nested deep enough overflows the C stack.)
-    """
-    if key is None or isinstance(key, str | bytes | int | float):
-        return key
-    raise BadWeights(f"its pickle uses a {type(key).__name__} as a key")
-
-
-def _on(*codes: bytes) -> Callable[[_Handler], _Handler]:
+def _on(*codes: bytes, steps: int = 1) -> Callable[[_Handler], _Handler]:
     """Let the decorated method handle these opcodes; it is told which one it was."""
 
     def register(handler: _Handler) -> _Handler:
-        _HANDLERS.update({code[0]: (handler, code) for code in codes})
+        for code in codes:
+            _HANDLERS[code[0]] = handler, code, steps
         return handler
 
     return register
@@ -85,16 +57,24 @@ class Unpickler:
         find: what stands for the names in it.
         persistent_load: what stands for a persistent id: how torch refers to the bytes of its tensors.
         position: where in `data` to begin.
+        budget: that of the file, if `data` is only part of it.
     """
 
     def __init__(
-        self, data: memoryview, find: Find, persistent_load: Callable[[Any], Any] | None = None, position: int = 0
+        self,
+        data: memoryview,
+        find: Find,
+        persistent_load: Callable[[Any], Any] | None = None,
+        position: int = 0,
+        budget: Budget | None = None,
     ) -> None:
         self._stream = Stream(data, position)
+        self._budget = budget or Budget.of(data)
         self._find = find
         self._persistent_load = persistent_load
         self._stack: list[Any] = []
         self._marks: list[int] = []
+        self._floor = 0
         self._memo: dict[int, Any] = {}
 
     @property
@@ -107,18 +87,21 @@ class Unpickler:
 
         Raises:
             UnsafeWeights: it asks for something that `find` refuses.
-            BadWeights: it is broken, cut short, or longer than `LARGEST_OPERATIONS`.
+            BadWeights: it is broken, cut short, or longer than `LARGEST_STEPS`.
         """
-        self._stack, self._marks, self._memo = [], [], {}
-        for _ in range(LARGEST_OPERATIONS):
-            opcode = self._stream.byte()
+        self._stack, self._marks, self._memo, self._floor = [], [], {}, 0
+        budget, next_byte = self._budget, self._stream.byte
+        while budget.steps > 0:
+            opcode = next_byte()
             if opcode == _STOP:
                 return self._pop()
-            if opcode not in _HANDLERS:
+            known = _HANDLERS[opcode]
+            if known is None:
                 raise broken(f"there is no opcode {opcode:#04x}")
-            handler, code = _HANDLERS[opcode]
+            handler, code, steps = known
+            budget.steps -= steps
             handler(self, code)
-        raise BadWeights(f"its pickle has more than {LARGEST_OPERATIONS} steps, more than any weights need")
+        raise BadWeights(f"its pickle has more than {LARGEST_STEPS} steps, more than any weights need")
 
     # -- The stack -----------------------------------------------------------------------------------------------------
 
@@ -129,20 +112,26 @@ class Unpickler:
         self._need(1)
         return self._stack.pop()
 
-    def _top(self, kind: type) -> Any:
-        self._need(1)
-        if not isinstance(self._stack[-1], kind):
-            raise broken(f"it fills a {type(self._stack[-1]).__name__} as a {kind.__name__}")
+    def _peek(self) -> Any:
+        if len(self._stack) == self._floor:
+            raise broken("it takes more than there is")
         return self._stack[-1]
 
+    def _top(self, kind: type) -> Any:
+        top = self._peek()
+        if not isinstance(top, kind):
+            raise broken(f"it fills a {type(top).__name__} as a {kind.__name__}")
+        return top
+
     def _need(self, count: int) -> None:
-        if len(self._stack) - count < (self._marks[-1] if self._marks else 0):
+        if len(self._stack) - count < self._floor:
             raise broken("it takes more than there is")
 
     def _pop_mark(self) -> list[Any]:
         if not self._marks:
             raise broken("a mark is missing")
         mark = self._marks.pop()
+        self._floor = self._marks[-1] if self._marks else 0
         values = self._stack[mark:]
         del self._stack[mark:]
         return values
@@ -151,7 +140,8 @@ class Unpickler:
     def _mark(self, code: bytes) -> None:
         if len(self._marks) == _LARGEST_MARKS:
             raise BadWeights(f"its pickle is nested more than {_LARGEST_MARKS} deep, deeper than any weights need")
-        self._marks.append(len(self._stack))
+        self._floor = len(self._stack)
+        self._marks.append(self._floor)
 
     @_on(b"0")
     def _drop(self, code: bytes) -> None:
@@ -163,28 +153,42 @@ class Unpickler:
 
     @_on(b"2")
     def _duplicate(self, code: bytes) -> None:
-        self._push(self._top(object))
+        self._push(self._peek())
 
     # -- The memo ------------------------------------------------------------------------------------------------------
 
-    @_on(b"p", b"q", b"r")
+    @_on(b"q")
+    def _put_short(self, code: bytes) -> None:
+        self._memo[self._stream.byte()] = self._peek()
+
+    @_on(b"r")
     def _put(self, code: bytes) -> None:
-        self._memo[self._memo_index(code)] = self._top(object)
+        self._memo[int(self._stream.number(_SHORT))] = self._peek()
+
+    @_on(b"p", steps=2)
+    def _put_line(self, code: bytes) -> None:
+        self._memo[check_key(self._stream.line_integer())] = self._peek()
 
     @_on(b"\x94")
     def _memoize(self, code: bytes) -> None:
-        self._memo[len(self._memo)] = self._top(object)
+        self._memo[len(self._memo)] = self._peek()
 
-    @_on(b"g", b"h", b"j")
+    @_on(b"h")
+    def _get_short(self, code: bytes) -> None:
+        self._recall(self._stream.byte())
+
+    @_on(b"j")
     def _get(self, code: bytes) -> None:
-        index = self._memo_index(code)
+        self._recall(int(self._stream.number(_SHORT)))
+
+    @_on(b"g", steps=2)
+    def _get_line(self, code: bytes) -> None:
+        self._recall(self._stream.line_integer())
+
+    def _recall(self, index: int) -> None:
         if index not in self._memo:
             raise broken("it refers to something that is not there")
-        self._push(self._memo[index])
-
-    def _memo_index(self, code: bytes) -> int:
-        form = _MEMO_INDICES.get(code)
-        return self._stream.line_integer() if form is None else int(self._stream.number(form))
+        self._stack.append(self._memo[index])
 
     # -- Plain values --------------------------------------------------------------------------------------------------
 
@@ -202,6 +206,10 @@ class Unpickler:
     def _constant(self, code: bytes) -> None:
         self._push(_CONSTANTS[code])
 
+    @_on(b"K")
+    def _byte(self, code: bytes) -> None:
+        self._push(self._stream.byte())
+
     @_on(*_NUMBERS)
     def _number(self, code: bytes) -> None:
         self._push(self._stream.number(_NUMBERS[code]))
@@ -210,11 +218,11 @@ class Unpickler:
     def _integer(self, code: bytes) -> None:
         self._push(self._stream.long(_INTEGERS[code]))
 
-    @_on(b"I", b"L")
+    @_on(b"I", b"L", steps=2)
     def _line_integer(self, code: bytes) -> None:
         self._push(self._stream.line_integer())
 
-    @_on(b"F")
+    @_on(b"F", steps=2)
     def _line_float(self, code: bytes) -> None:
         self._push(self._stream.line_float())
 
@@ -222,18 +230,24 @@ class Unpickler:
     def _text(self, code: bytes) -> None:
         self._push(decoded(self._stream.counted(_TEXTS[code]), "utf-8"))
 
-    @_on(b"V")
+    @_on(b"V", steps=2)
     def _line_text(self, code: bytes) -> None:
         self._push(self._stream.line("raw-unicode-escape"))
 
     @_on(*_BYTES)
     def _bytes(self, code: bytes) -> None:
-        self._push(self._stream.counted(_BYTES[code]))
+        # A view of the file where it is worth it: these are the elements of arrays, up to all of the file.
+        self._push(self._stream.counted_view(_BYTES[code]))
 
-    @_on(b"S", *_PYTHON2_STRINGS)
+    @_on(*_PYTHON2_STRINGS)
     def _python2_string(self, code: bytes) -> None:
-        length = _PYTHON2_STRINGS.get(code)
-        data = self._stream.line_string() if length is None else self._stream.counted(length)
+        self._push_python2_string(self._stream.counted(_PYTHON2_STRINGS[code]))
+
+    @_on(b"S", steps=2)
+    def _line_string(self, code: bytes) -> None:
+        self._push_python2_string(self._stream.line_string())
+
+    def _push_python2_string(self, data: bytes) -> None:
         # Python 2 did not tell texts from bytes. Names are ASCII; what is not, is an array's bytes.
         self._push(data.decode("ascii") if data.isascii() else data)
 
@@ -301,7 +315,7 @@ class Unpickler:
 
     # -- Names and calls -----------------------------------------------------------------------------------------------
 
-    @_on(b"c")
+    @_on(b"c", steps=2)
     def _global(self, code: bytes) -> None:
         self._push(self._find(self._stream.line(), self._stream.line()))
 
@@ -328,7 +342,7 @@ class Unpickler:
             raise BadWeights("its pickle calls something with keywords, which no weights need")
         self._call(target, arguments)
 
-    @_on(b"i")
+    @_on(b"i", steps=2)
     def _instance(self, code: bytes) -> None:
         target = self._find(self._stream.line(), self._stream.line())
         self._call(target, tuple(self._pop_mark()))
@@ -342,6 +356,7 @@ class Unpickler:
         # What is callable on this stack came from `find`: everything else is data that this machine made.
         if not callable(target) or not isinstance(arguments, tuple):
             raise broken("it calls something that is not a function")
+        self._budget.hand(arguments)
         try:
             self._push(target(*arguments))
         except TypeError:
@@ -349,11 +364,12 @@ class Unpickler:
 
     @_on(b"b")
     def _build(self, code: bytes) -> None:
-        state, target = self._pop(), self._top(object)
+        state, target = self._pop(), self._peek()
         # Of its type: what stands for a class may be a class, whose own set_state is not meant.
         set_state = getattr(type(target), "set_state", None)
         if set_state is None:
             raise UnsafeWeights(f"it sets attributes of a {type(target).__name__}; nothing was run")
+        self._budget.hand(state)
         set_state(target, state)
 
     @_on(b"P", b"Q")

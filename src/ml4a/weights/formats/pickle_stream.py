@@ -7,7 +7,8 @@ import struct
 
 from ..._core.errors import BadWeights
 
-_LARGEST_LINE = 1024
+_SHORT_LINE, _LARGEST_LINE = 64, 1024
+_COPIED = 4096  # bytes; more of them are not copied out of the file
 _LARGEST_INTEGER = 32  # bytes; the largest in torch's files has 10
 
 
@@ -41,9 +42,10 @@ class Stream:
 
     def byte(self) -> int:
         """The next byte."""
-        if self.position == len(self._data):
-            raise _cut_short()
-        value = self._data[self.position]
+        try:
+            value = self._data[self.position]
+        except IndexError:
+            raise _cut_short() from None
         self.position += 1
         return value
 
@@ -58,11 +60,24 @@ class Stream:
 
     def number(self, form: struct.Struct) -> int | float:
         """One number of a fixed form."""
-        return form.unpack(self.take(form.size))[0]
+        try:
+            (value,) = form.unpack_from(self._data, self.position)
+        except struct.error:
+            raise _cut_short() from None
+        self.position += form.size
+        return value
 
     def counted(self, length: struct.Struct) -> bytes:
         """Bytes behind their own number."""
         return self.take(int(self.number(length)))
+
+    def counted_view(self, length: struct.Struct) -> bytes | memoryview:
+        """Bytes behind their own number; a slice of the file if they are many."""
+        size = int(self.number(length))
+        if size <= _COPIED or self.position + size > len(self._data):
+            return self.take(size)
+        self.position += size
+        return self._data[self.position - size : self.position]
 
     def long(self, length: struct.Struct) -> int:
         """An integer behind the number of its bytes."""
@@ -73,20 +88,22 @@ class Stream:
 
     def line(self, encoding: str = "utf-8") -> str:
         """A line, without its end."""
-        line, newline, _ = bytes(self._data[self.position : self.position + _LARGEST_LINE]).partition(b"\n")
-        if not newline:
-            raise broken("a line does not end")
-        self.position += len(line) + 1
-        return decoded(line, encoding)
+        for longest in (_SHORT_LINE, _LARGEST_LINE):
+            window = bytes(self._data[self.position : self.position + longest])
+            end = window.find(b"\n")
+            if end >= 0:
+                self.position += end + 1
+                return decoded(window[:end], encoding)
+        raise broken("a line does not end")
 
     def line_integer(self) -> int | bool:
         """A line that is a decimal integer, or a truth value written as `00` or `01`."""
-        line = self.line().removesuffix("L")
+        line = self.line()
         if line in ("00", "01"):
             return line == "01"
         if len(line) > 2 * _LARGEST_INTEGER:
             raise BadWeights(f"its pickle holds an integer of {len(line)} digits, more than any weights need")
-        return int(self._parsed(int, line))
+        return int(self._parsed(int, line.removesuffix("L")))
 
     def line_float(self) -> float:
         """A line that is a decimal number."""

@@ -10,11 +10,13 @@ import numpy as np
 
 from ..._core.errors import BadWeights
 from .archive import Tensor, byte_count
-from .mapped import naming
-from .pickle import check_key
+from .pickle_classes import Class, Instance
+from .pickle_keys import check_key
 
 _LARGEST_DEPTH = 100
-_LARGEST_VALUES = 300_000
+_LARGEST_VALUES = 200_000
+_COPIED_BYTES = 64 << 20
+_SCALARS = (bool, int, float, complex, str, bytes)
 
 
 class OrderedTable(dict[Any, Any]):
@@ -63,7 +65,7 @@ class NumpyArray:
 def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if isinstance(data, str):  # Python 2 wrote bytes as strings, and ASCII ones were read as texts
         data = data.encode("latin-1", "replace")
-    if not isinstance(data, bytes) or not isinstance(dtype, NumpyDtype) or order not in ("C", "F"):
+    if not isinstance(data, bytes | memoryview) or not isinstance(dtype, NumpyDtype) or order not in ("C", "F"):
         raise BadWeights("its pickle holds a NumPy array without bytes, dtype or order")
     sizes = whole_numbers(shape)
     if len(data) != byte_count(sizes, dtype.dtype.itemsize):
@@ -75,6 +77,40 @@ def _ordered_dict(pairs: Any = ()) -> OrderedTable:
     if not isinstance(pairs, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in pairs):
         raise BadWeights("its pickle makes a table from something else than pairs")
     return OrderedTable((check_key(key), value) for key, value in pairs)
+
+
+def _set_of(kind: type[set[Any]] | type[frozenset[Any]]) -> Callable[..., Any]:
+    def make(values: Any = ()) -> Any:
+        if not isinstance(values, list | tuple):
+            raise BadWeights("its pickle makes a set from something else than a list")
+        return kind(map(check_key, values))
+
+    return make
+
+
+def _counter(counts: Any = ()) -> OrderedTable:
+    return OrderedTable(counts) if isinstance(counts, dict) else _ordered_dict(counts)
+
+
+def _default_dict(default: Any = None) -> OrderedTable:
+    return OrderedTable()
+
+
+def _no_bytes() -> bytes:
+    return b""
+
+
+def _reconstructor(kind: Any, base: Any, state: Any) -> Any:
+    """How protocols 0 and 1 make an object."""
+    if isinstance(kind, Class) and state is None:
+        return kind()
+    if kind is _easy_dict and isinstance(state, dict):
+        return OrderedTable(state)
+    raise BadWeights("its pickle reconstructs something else than an object")
+
+
+def _easy_dict(pairs: Any = ()) -> OrderedTable:
+    return _ordered_dict(pairs)
 
 
 def _encode(text: Any, encoding: Any) -> bytes:
@@ -103,9 +139,20 @@ def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> NumpyArray:
 
 
 _NDARRAY = "numpy.ndarray"
+_BUILTIN_TYPES = ("bool", "complex", "dict", "float", "int", "list", "object", "str", "tuple")
 
 KNOWN: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): _ordered_dict,
+    ("collections", "Counter"): _counter,
+    ("collections", "defaultdict"): _default_dict,
+    ("dnnlib.util", "EasyDict"): _easy_dict,
+    ("dnnlib", "EasyDict"): _easy_dict,
+    **{(module, "_reconstructor"): _reconstructor for module in ("copyreg", "copy_reg")},
+    **{(module, "set"): _set_of(set) for module in ("builtins", "__builtin__")},
+    **{(module, "frozenset"): _set_of(frozenset) for module in ("builtins", "__builtin__")},
+    **{(module, "bytes"): _no_bytes for module in ("builtins", "__builtin__")},
+    **{(module, name): f"builtins.{name}" for module in ("builtins", "__builtin__") for name in _BUILTIN_TYPES},
+    ("typing", "Any"): "typing.Any",
     ("_codecs", "encode"): _encode,
     ("numpy", "dtype"): NumpyDtype,
     ("numpy", "ndarray"): _NDARRAY,
@@ -128,37 +175,99 @@ def whole_numbers(value: Any) -> tuple[int, ...]:
 
 
 def plain(value: Any, leaf: Callable[[Any], Any]) -> Any:
-    """`value` with plain tables, lists and scalars, and NumPy arrays as `Tensor`s.
+    """`value` in plain tables, lists and scalars; NumPy arrays become `Tensor`s, and objects what their `table` says.
 
     Args:
         value: what an `Unpickler` returned.
         leaf: turns whatever is not plain into what shall stand for it, or raises.
 
     Raises:
-        BadWeights: it is nested deeper than 100, contains itself, or has more than 300,000 values: a pickle of a few
+        BadWeights: it is nested deeper than 100, contains itself, or has more than 200,000 values: a pickle of a few
             bytes can refer to one list ten times in another, and to that ten times in a third.
     """
-    return _Plain(leaf).convert(value, ())
+    return _Plain(leaf).convert(value)
 
 
 class _Plain:
     def __init__(self, leaf: Callable[[Any], Any]) -> None:
         self._leaf = leaf
+        self._path: list[object] = []
         self._left = _LARGEST_VALUES
+        self._left_to_copy = _COPIED_BYTES
 
-    def convert(self, value: Any, path: tuple[object, ...]) -> Any:
-        self._left -= 1
-        if self._left < 0:
-            raise BadWeights(f"its pickle unfolds to more than {_LARGEST_VALUES} values, more than any weights need")
-        if len(path) > _LARGEST_DEPTH:
-            raise BadWeights(f"its pickle is nested more than {_LARGEST_DEPTH} deep, deeper than any weights need")
-        if value is None or isinstance(value, bool | int | float | complex | str | bytes | set | frozenset):
+    def convert(self, value: Any) -> Any:
+        if value is None or isinstance(value, _SCALARS):
             return value
+        if isinstance(value, Instance):
+            value = value.table()
         if isinstance(value, dict):
-            return {key: self.convert(item, (*path, key)) for key, item in value.items()}
+            self._check(len(value))
+            return {_key(key): self._inside(key, item) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return type(value)(self.convert(item, (*path, index)) for index, item in enumerate(value))
+            self._check(len(value))
+            return type(value)(self._inside(index, item) for index, item in enumerate(value))
+        if isinstance(value, set | frozenset):
+            self._check(len(value))
+            return type(value)(map(_key, value))
         if isinstance(value, NumpyArray):
             return value.tensor
-        with naming(f"entry {'.'.join(map(str, path))[:120]!r}"):
-            return self._leaf(value)
+        if isinstance(value, Class):
+            return value.name
+        try:
+            return self._copied(value) if isinstance(value, memoryview) else self._leaf(value)
+        except BadWeights as error:
+            entry = ".".join(map(str, self._path))[:120]
+            raise type(error)(f"entry {entry!r}: {error}") from None
+
+    def _inside(self, key: object, item: Any) -> Any:
+        self._path.append(key)
+        converted = self.convert(item)
+        self._path.pop()
+        return converted
+
+    def _check(self, values: int) -> None:
+        self._left -= values
+        if self._left < 0:
+            raise BadWeights(f"its pickle unfolds to more than {_LARGEST_VALUES} values, more than any weights need")
+        if len(self._path) > _LARGEST_DEPTH:
+            raise BadWeights(f"its pickle is nested more than {_LARGEST_DEPTH} deep, deeper than any weights need")
+
+    def _copied(self, data: memoryview) -> bytes:
+        self._left_to_copy -= len(data)
+        if self._left_to_copy < 0:
+            raise BadWeights("it is a byte string larger than any that weights have beside their tensors")
+        return bytes(data)
+
+
+def _key(key: Any) -> Any:
+    return key.name if isinstance(key, Class) else key
+
+
+def split(table: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A plain table's tensors and those one level down, by dotted name, and the rest.
+
+    Raises:
+        BadWeights: it is no table, or has two tensors of one name.
+    """
+    if not isinstance(table, dict):
+        raise BadWeights(f"it holds a {type(table).__name__}, not tensors by name; save a state_dict() instead")
+    tensors: dict[str, Tensor] = {}
+    metadata: dict[str, Any] = {}
+    for key, item in table.items():
+        if isinstance(item, Tensor):
+            _add(tensors, str(key), item)
+        elif isinstance(item, dict) and any(isinstance(entry, Tensor) for entry in item.values()):
+            for inner, tensor in item.items():
+                if isinstance(tensor, Tensor):
+                    _add(tensors, f"{key}.{inner}", tensor)
+                else:
+                    metadata.setdefault(str(key), {})[inner] = tensor
+        else:
+            metadata[str(key)] = item
+    return tensors, metadata
+
+
+def _add(tensors: dict[str, Tensor], name: str, tensor: Tensor) -> None:
+    if name in tensors:
+        raise BadWeights(f"it holds two tensors named {name!r}")
+    tensors[name] = tensor

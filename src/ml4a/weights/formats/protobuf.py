@@ -13,7 +13,11 @@ import numpy as np
 
 from ..._core.errors import BadWeights
 
-_LARGEST_FIELDS = 1_000_000
+_LARGEST_FIELDS = 300_000
+_BYTES_A_FIELD = 256
+"""A file may have this many fields, and one more for so many bytes: half a second's work, and as much as to hash it."""
+_MESSAGE = 3
+"""How many fields a message counts for, beside those in it."""
 _LARGEST_DEPTH = 32
 _VARINT, _EIGHT_BYTES, _COUNTED, _FOUR_BYTES = 0, 1, 2, 5
 _FIXED = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
@@ -21,12 +25,10 @@ _FIXED = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
 
 @dataclass
 class _Budget:
-    left: int = _LARGEST_FIELDS
+    left: int
 
-    def spend(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise BadWeights(f"it has more than {_LARGEST_FIELDS} fields, more than any model needs")
+    def exhausted(self) -> BadWeights:
+        return BadWeights("it has more fields than any model of its size needs; the file is broken or hostile")
 
 
 class Message:
@@ -40,14 +42,36 @@ class Message:
         if _depth > _LARGEST_DEPTH:
             raise BadWeights(f"it is nested more than {_LARGEST_DEPTH} deep, deeper than any model needs")
         self._depth = _depth
-        self._budget = _budget or _Budget()
+        self._budget = _budget or _Budget(_LARGEST_FIELDS + len(data) // _BYTES_A_FIELD)
+        self._budget.left -= _MESSAGE
         self._fields: dict[int, list[int | memoryview]] = {}
-        position = 0
-        while position < len(data):
-            self._budget.spend()
-            key, position = _varint(data, position)
-            value, position = _value(data, position, key & 7)
-            self._fields.setdefault(key >> 3, []).append(value)
+        fields, budget = self._fields, self._budget
+        position, end = 0, len(data)
+        while position < end:
+            budget.left -= 1
+            if budget.left < 0:
+                raise budget.exhausted()
+            # Most keys are one byte; this loop is where the time of reading goes.
+            key = data[position]
+            if key < 0x80:
+                position += 1
+            else:
+                key, position = varint(data, position)
+            kind = key & 7
+            if kind == _COUNTED:
+                size, position = varint(data, position)
+                value, position = data[position : position + size], position + size
+                if position > end:
+                    raise _broken()
+            elif kind == _VARINT:
+                value, position = varint(data, position)
+            else:
+                value, position = _fixed(data, position, kind)
+            number = key >> 3
+            if number in fields:
+                fields[number].append(value)
+            else:
+                fields[number] = [value]
 
     def __contains__(self, number: int) -> bool:
         return number in self._fields
@@ -64,16 +88,12 @@ class Message:
             if isinstance(value, int):
                 values.append(_signed(value))
                 continue
-            position = 0
-            while position < len(value):
-                self._budget.spend()
-                element, position = _varint(value, position)
-                values.append(_signed(element))
+            values.extend(self._packed(value))
         return values
 
     def numbers(self, number: int, dtype: str) -> np.ndarray:
         """Repeated numbers of a fixed size (`"<f4"`, `"<f8"`), packed into one field or not."""
-        data = b"".join(self._buffers(number))
+        data = b"".join(self.buffers(number))
         if len(data) % np.dtype(dtype).itemsize:
             raise _broken()
         return np.frombuffer(data, dtype)
@@ -86,13 +106,13 @@ class Message:
     def texts(self, number: int) -> list[str]:
         """Repeated texts."""
         try:
-            return [str(value, "utf-8") for value in self._buffers(number)]
+            return [str(value, "utf-8") for value in self.buffers(number)]
         except UnicodeDecodeError:
             raise _broken() from None
 
     def buffer(self, number: int) -> memoryview:
         """Plain bytes; none if the field is not there."""
-        values = self._buffers(number)
+        values = self.buffers(number)
         return values[-1] if values else memoryview(b"")
 
     def message(self, number: int) -> Message | None:
@@ -104,9 +124,21 @@ class Message:
 
     def messages(self, number: int) -> list[Message]:
         """Repeated nested messages."""
-        return [Message(value, _depth=self._depth + 1, _budget=self._budget) for value in self._buffers(number)]
+        return [Message(value, _depth=self._depth + 1, _budget=self._budget) for value in self.buffers(number)]
 
-    def _buffers(self, number: int) -> list[memoryview]:
+    def _packed(self, data: memoryview) -> list[int]:
+        """Integers one behind another. Counted before they are read: each ends with a byte below 128."""
+        self._budget.left -= int(np.count_nonzero(np.frombuffer(data, np.uint8) < 0x80))
+        if self._budget.left < 0:
+            raise self._budget.exhausted()
+        values, position = [], 0
+        while position < len(data):
+            value, position = varint(data, position)
+            values.append(_signed(value))
+        return values
+
+    def buffers(self, number: int) -> list[memoryview]:
+        """Repeated plain bytes."""
         values = self._fields.get(number, [])
         buffers = [value for value in values if isinstance(value, memoryview)]
         if len(buffers) != len(values):
@@ -118,23 +150,25 @@ def _broken() -> BadWeights:
     return BadWeights("it is not what its format says, or cut short; download it again")
 
 
-def _value(data: memoryview, position: int, wire_type: int) -> tuple[int | memoryview, int]:
-    if wire_type == _VARINT:
-        return _varint(data, position)
-    if wire_type == _COUNTED:
-        size, position = _varint(data, position)
-    elif wire_type in _FIXED:
-        size = _FIXED[wire_type]
-    else:  # groups, which proto3 does not have
+def _fixed(data: memoryview, position: int, kind: int) -> tuple[memoryview, int]:
+    if kind not in _FIXED:  # groups, which proto3 does not have
         raise _broken()
-    end = position + size
+    end = position + _FIXED[kind]
     if end > len(data):
         raise _broken()
     return data[position:end], end
 
 
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """Seven bits a byte, the lowest first; the eighth says that more follow."""
+def varint(data: memoryview, position: int) -> tuple[int, int]:
+    """The integer at `position`, and where it ends.
+
+    It has seven bits a byte, the lowest first; the eighth says that more follow.
+
+    Raises:
+        BadWeights: the bytes end within it.
+    """
+    if position < len(data) and data[position] < 0x80:
+        return data[position], position + 1
     value = 0
     for shift in range(0, 64, 7):
         if position == len(data):

@@ -1,20 +1,22 @@
 """safetensors: a JSON header that says where each tensor lies, then the tensors (huggingface/safetensors).
 
 An own reader, because the library's names no offsets: here every tensor is a slice of the mapped file, and the
-header is held to the format's rules before anything is looked at.
+header is held to the format's rules before anything is looked at. An own writer, because the library's knows only what
+NumPy has, which is no bfloat16, and wants all of a file in memory.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..._core.errors import BadWeights
-from .archive import Archive, Tensor
+from .archive import DTYPES, Archive, Tensor
 from .mapped import naming, reading
 
-_LARGEST_HEADER = 16 << 20
+_LARGEST_HEADER = 3 << 20  # bytes: 30,000 tensors
 
 _DTYPES = {
     "BOOL": "bool",
@@ -26,6 +28,7 @@ _DTYPES = {
     **{f"U{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
     **{f"I{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
 }
+_NAMES = {name: code for code, name in _DTYPES.items()}
 
 
 def read(path: str | os.PathLike[str]) -> Archive:
@@ -48,6 +51,36 @@ def read(path: str | os.PathLike[str]) -> Archive:
                 tensors[name] = Tensor(dtype, shape, body[begin:end])
         _check_tiling(spans, len(body))
         return Archive("safetensors", metadata, tensors)
+
+
+def write(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], write: Callable[[bytes | memoryview], Any]
+) -> None:
+    """Hand a safetensors file to `write`, piece by piece.
+
+    The header has the tensors in their order; in the file the largest elements come first, so that all are aligned.
+
+    Raises:
+        BadWeights: the format has no such element type or name, or the header would be larger than readers take.
+    """
+    placed: dict[str, tuple[int, int]] = {}
+    position = 0
+    for name in sorted(tensors, key=lambda name: -DTYPES[tensors[name].dtype].itemsize):
+        placed[name] = position, position + len(tensors[name].data)
+        position += len(tensors[name].data)
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    for name, tensor in tensors.items():
+        if tensor.dtype not in _NAMES or name in header:
+            raise BadWeights(f"safetensors can hold no tensor {name!r} of {tensor.dtype}")
+        header[name] = {"dtype": _NAMES[tensor.dtype], "shape": tensor.shape, "data_offsets": placed[name]}
+    encoded = json.dumps(header, separators=(",", ":")).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    if len(encoded) > _LARGEST_HEADER:
+        raise BadWeights(f"its header would have {len(encoded)} bytes, more than readers take")
+    write(len(encoded).to_bytes(8, "little"))
+    write(encoded)
+    for name in placed:
+        write(tensors[name].data)
 
 
 def _split(data: memoryview) -> tuple[dict[str, Any], memoryview]:

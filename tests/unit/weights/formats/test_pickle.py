@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ml4a._core.errors import BadWeights, UnsafeWeights
-from ml4a.weights.formats.pickle import Unpickler, closed_list
+from ml4a.weights.formats.pickle import Unpickler
+from ml4a.weights.formats.pickle_names import closed_list
 from ml4a.weights.formats.pickle_values import KNOWN, plain
 
 
@@ -174,10 +175,34 @@ def test_the_watch_sees_what_pythons_own_pickle_does(watching):
 BOMB = b"]q\x00" + b"".join(b"](" + b"h\x00" * 10 + b"eq\x00" for _ in range(30)) + b"."
 BOUNDED = {
     "a memo bomb": (BOMB, "unfolds to more than"),
-    "tuples in tuples": (b")" + b"\x85" * 100_000_000 + b".", "more than 1000000 steps"),
-    "as many as are allowed": (b")" + b"\x85" * 999_990 + b".", "nested more than 100 deep"),
+    "tuples in tuples": (b")" + b"\x85" * 100_000_000 + b".", "more than 400000 steps"),
+    "as many as are allowed": (b")" + b"\x85" * 399_990 + b".", "nested more than 100 deep"),
     "marks in marks": (b"(" * 100_000 + b".", "nested more than 1000 deep"),
     "a list in itself": (b"]q\x00h\x00a.", "nested more than 100 deep"),
+    "one list handed over again and again": (
+        b"](" + b"N" * 100_000 + b"eq\x000" + b"ccollections\nOrderedDict\nh\x00\x85R0" * 20 + b".",
+        "something else than pairs",
+    ),
+    "one set made again and again": (
+        b"](" + b"N" * 100_000 + b"eq\x000" + b"cbuiltins\nset\nh\x00\x85R0" * 20 + b".",
+        "hands the same things over again and again",
+    ),
+    "one text encoded again and again": (
+        text("a" * (1 << 20)) + b"q\x000" + (b"c_codecs\nencode\nh\x00" + text("latin1") + b"\x86R0") * 100 + b".",
+        "hands the same things over again and again",
+    ),
+    "one array turned round again and again": (
+        (b"B" + (1 << 20).to_bytes(4, "little") + bytes(1 << 20) + b"q\x000")
+        + (
+            b"cnumpy.core.numeric\n_frombuffer\n(h\x00cnumpy\ndtype\nX\x02\0\0\0f4\x85R(K\x03X\x01\0\0\0>NNNtb"
+            b"J\0\0\x04\0\x85X\x01\0\0\0CtR0"
+        )
+        * 100
+        + b".",
+        "hands the same things over again and again",
+    ),
+    "lines of text": (b"](" + b"I1\n" * 300_000 + b"e.", "more than 400000 steps"),
+    "a key as long as a book": (b"}" + text("a" * 2000) + b"Ns.", "a text of 2000 characters as a key"),
     "a nested key": (b"}" + b")" + b"\x85" * 100_000 + b"Ns.", "a tuple as a key"),
     "a nested element": (b"\x8f()" + b"\x85" * 100_000 + b"\x90.", "a tuple as a key"),
     "a long integer": (b"\x8a\xff" + b"\x01" * 255 + b".", "integer of 255 bytes"),

@@ -106,10 +106,10 @@ def test_nesting_is_bounded():
 def test_the_number_of_fields_is_bounded_over_all_messages():
     inner = b"\x08\x01" * 1000
     found = message(b"".join(b"\x0a\xd0\x0f" + inner for _ in range(1001)))
-    with pytest.raises(BadWeights, match="more than 1000000 fields"):
+    with pytest.raises(BadWeights, match="more fields than any model of its size"):
         found.messages(1)
 
 
 def test_packed_integers_count_as_fields():
-    with pytest.raises(BadWeights, match="more than 1000000 fields"):
+    with pytest.raises(BadWeights, match="more fields than any model of its size"):
         message(b"\x0a\x81\x89\x7a" + bytes(2_000_001)).integers(1)

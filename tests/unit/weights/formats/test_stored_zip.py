@@ -50,6 +50,17 @@ def test_members_are_slices_of_the_map(archive):
     assert all(member.obj is data.obj for member in found.values())
 
 
+def test_sizes_that_stand_in_extra_fields_are_read(tmp_path, monkeypatch):
+    """As in archives of more than 4 GB, whose directory is in a longer record, too."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 50)
+    with zipfile.ZipFile(tmp_path / "w", "w") as file:
+        file.writestr("archive/data.pkl", b"pickle" * 9)
+        file.writestr("archive/data/0", bytes(100))
+    assert b"PK\6\6" in (tmp_path / "w").read_bytes()
+    found = members(mapped(tmp_path / "w"))
+    assert {name: len(member) for name, member in found.items()} == {"archive/data.pkl": 54, "archive/data/0": 100}
+
+
 def test_a_flipped_bit_is_found_by_the_checksum(archive):
     path, data = archive
     data[data.index(torch.arange(50.0).numpy().tobytes()) + 70] ^= 1
