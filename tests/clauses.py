@@ -12,10 +12,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import every_network
 import numpy as np
 import torch
 from PIL import Image
 
+from ml4a import weights
 from ml4a._core.errors import BadValue, Cancelled
 from ml4a._core.params import Parameter, union_members
 from ml4a._core.progress import Cancel, listening
@@ -23,6 +25,8 @@ from ml4a._core.record import Record
 from ml4a.media import image, provenance
 from ml4a.models._base import Model
 from ml4a.models._operation import Operation
+from ml4a.models.what import examine
+from ml4a.networks.architectures import Architecture
 
 Make = Callable[..., Any]
 SIZE = (48, 40)
@@ -75,7 +79,7 @@ def card(model: type[Model], make: Make) -> None:
         assert variant.licence
         assert variant.commercial in ("yes", "no", "unclear")
         for file in variant.files.values():
-            assert len(file.sha256) == 64
+            assert file.sha256 or variant.note  # which says why nobody knows it: the first download's is kept to
             assert file.sources
 
 
@@ -238,6 +242,32 @@ def threads(model: type[Model], make: Make) -> None:
         assert size == f"{picture.width}x{picture.height}"
 
 
+def what(model: type[Model], make: Make) -> None:
+    """`ml4a what` knows all weights of the model that are in the cache: their network, and their licence."""
+    about = weights.card(model.card)
+    here = {name: weights.find(f"{about.name}/{name}") for name in about.weights}
+    assert any(here.values()), "none of its weights are in the cache"
+    for name, files in here.items():
+        for role, path in (files or {}).items():
+            report = examine(path)
+            if about.weights[name].files[role].format in weights.formats.FORMATS:
+                assert report.verdict == "readable", report.reason
+                assert any(not network.fault for network in report.networks), f"{path} is no network that is known"
+            (known,) = (each for each in report.known if each.weights == f"{about.name}/{name}")
+            assert role in known.roles
+            assert known.licence == about.weights[name].licence
+
+
+def recognition(name: str, row: Architecture, folder: Any) -> None:
+    """`ml4a what` recognises a network, and tells its hyper-parameters; `row` says how its keys are written."""
+    assert row.builder in every_network.SHAPES, f"every_network has no small weights for {row.builder}"
+    path = folder / "net.npz"
+    np.savez(path, **every_network.state_dict(row.builder))  # type: ignore[arg-type]
+    found = {(each.name, each.network): each for each in examine(path).networks if not each.fault}
+    assert (name, row.network) in found, f"{row.network} is not recognised"
+    assert found[name, row.network].hyper_parameters.items() >= every_network.HYPER_PARAMETERS[row.network].items()
+
+
 CLAUSES = (
     signature,
     imports,
@@ -252,4 +282,5 @@ CLAUSES = (
     errors,
     record,
     threads,
+    what,
 )

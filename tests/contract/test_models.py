@@ -4,9 +4,10 @@ import functools
 import inspect
 
 import pytest
-from clauses import CLAUSES
+from clauses import CLAUSES, recognition
 
 from ml4a.models import registry
+from ml4a.networks.architectures import ARCHITECTURES
 
 
 def test_the_registry_has_exactly_these_models():
@@ -32,3 +33,11 @@ def loaded(name: str, **options):
 def test_a_model_keeps_the_clause(name, clause, request):
     extra = {fixture: request.getfixturevalue(fixture) for fixture in list(inspect.signature(clause).parameters)[2:]}
     clause(registry.model_class(name), functools.partial(loaded, name), **extra)
+
+
+ROWS = [(name, row) for name, rows in ARCHITECTURES.items() for row in rows]
+
+
+@pytest.mark.parametrize(("name", "row"), ROWS, ids=[f"{name}, {row.builder}" for name, row in ROWS])
+def test_every_network_is_recognised_by_its_weights(name, row, tmp_path):
+    recognition(name, row, tmp_path)

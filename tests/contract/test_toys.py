@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Annotated, Any
 
 import clauses
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
+import toy_card
 from PIL import Image
 
 from ml4a import weights
@@ -17,6 +20,7 @@ from ml4a._core.kinds import Picture
 from ml4a._core.params import Doc, Range
 from ml4a.models._base import PictureModel
 from ml4a.models._operation import operation
+from ml4a.networks.architectures import ARCHITECTURES
 
 Amount = Annotated[float, Range(0, 1), Doc("How much.")]
 Tile = Annotated[int | None, Range(16), Doc("Tile side.")]
@@ -57,6 +61,7 @@ def maker(model):
     def make(device="cpu", dtype="auto"):
         about = weights.card(model.card)
         target = devices.resolve_device(device)
+        dtype = "bfloat16" if dtype == "auto" else dtype  # as where the processor multiplies such numbers
         return model(about, about.variant("default"), {}, target, devices.resolve_dtype(dtype, target))
 
     return make
@@ -160,8 +165,6 @@ class Seamy(Toy):
 
 class NoCredits(Toy):
     def __init__(self, about, *rest):
-        from dataclasses import replace
-
         super().__init__(replace(about, paper=""), *rest)
 
 
@@ -208,10 +211,35 @@ def test_a_broken_toy_fails_its_clause(clause, model, request):
 
 
 def test_every_clause_has_a_toy_that_breaks_it():
-    # `imports` is broken by this very module, which imports torch.
-    assert {clause.__name__ for clause in clauses.CLAUSES} == {*BROKEN, "imports"}
+    # `imports` is broken by this very module, which imports torch; `what` by weights of a toy, below.
+    assert {clause.__name__ for clause in clauses.CLAUSES} == {*BROKEN, "imports", "what"}
 
 
 def test_a_module_that_imports_torch_fails_the_clause():
     with pytest.raises(AssertionError, match="loads torch"):
         clauses.imports(torch.nn.Module, maker(Toy))
+
+
+class Strange(Toy):
+    card = "toy"
+
+
+def test_weights_that_what_does_not_know_fail_the_clause(home, tmp_path):
+    with pytest.raises(AssertionError, match="in the cache"):
+        clauses.what(Toy, maker(Toy))
+    data = safetensors.numpy.save({"strange.weight": np.ones((2, 2), np.float32)})
+    (tmp_path / "toy.safetensors").write_bytes(data)
+    toy_card.write(data, f"file:{tmp_path}/toy.safetensors")
+    weights.fetch("toy")
+    with pytest.raises(AssertionError, match="no network that is known"):
+        clauses.what(Strange, maker(Strange))
+
+
+def test_a_network_that_what_does_not_know_fails_the_clause(tmp_path, monkeypatch):
+    row = ARCHITECTURES["hed"][0]
+    clauses.recognition("hed", row, tmp_path)
+    monkeypatch.setitem(ARCHITECTURES, "hed", (replace(row, keys="unlike"),))
+    with pytest.raises(AssertionError, match="not recognised"):
+        clauses.recognition("hed", row, tmp_path)
+    with pytest.raises(AssertionError, match="no small weights"):
+        clauses.recognition("hed", replace(row, builder="hed:build_new"), tmp_path)

@@ -59,10 +59,10 @@ class Model:
         """
         from ml4a import weights as library
 
-        about = library.card(cls.card)
-        variant = about.variant(weights)
         with progress.listening(on_progress):
-            files = library.fetch(f"{cls.card}/{variant.name}")
+            files = library.fetch(f"{cls.card}/{weights}")
+        about = library.card(cls.card)  # a first download has made its hash known
+        variant = about.variant(weights)
         target = devices.resolve_device(device)
         return cls(about, variant, files, target, devices.resolve_dtype(dtype, target))
 

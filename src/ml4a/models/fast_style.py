@@ -144,12 +144,12 @@ class FastStyle(PictureModel):
 
 def read_network(path: Path) -> Any:
     """One of the three networks, from its published graph."""
+    from ml4a import weights
     from ml4a.networks import from_state_dict
     from ml4a.networks.style_graph import state_dict_from_graph
-    from ml4a.weights import formats
     from ml4a.weights.formats.onnx import dequantize
 
-    graph = dequantize(formats.read(path, "onnx"))
+    graph = dequantize(weights.read(path, "onnx"))
     return from_state_dict("fast_style", state_dict_from_graph(graph.metadata["nodes"], graph.arrays()))
 
 

@@ -26,11 +26,11 @@ class HED(PictureModel):
 
     def load(self, files: dict[str, Path]) -> None:
         """Build the network from the weights' one file."""
+        from ml4a import weights
         from ml4a.networks import from_state_dict
-        from ml4a.weights import formats
 
-        weights = formats.read(files["network"], self.weights.files["network"].format)
-        self.network = self.place(from_state_dict("hed", weights.arrays()))
+        archive = weights.read(files["network"], self.weights.files["network"].format)
+        self.network = self.place(from_state_dict("hed", archive.arrays()))
 
     @operation(
         verb="sketch",

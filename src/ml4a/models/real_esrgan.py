@@ -27,12 +27,12 @@ class RealESRGAN(PictureModel):
     card = "real_esrgan"
 
     def load(self, files: dict[str, Path]) -> None:
-        """Build the network from an ncnn pair of files."""
+        """Build the network from an ncnn pair of files, or from the original's one file."""
+        from ml4a import weights
         from ml4a.networks import from_state_dict
-        from ml4a.weights import formats
 
-        weights = formats.read((files["param"], files["bin"]), "ncnn")
-        self.network = self.place(from_state_dict("real_esrgan", weights.arrays()))
+        archive = weights.read((files["param"], files["bin"]) if "param" in files else files["network"])
+        self.network = self.place(from_state_dict("real_esrgan", archive.arrays()))
 
     @operation(
         verb="upscale",

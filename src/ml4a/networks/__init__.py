@@ -22,6 +22,8 @@ from typing import Any
 from torch import nn
 
 from .architectures import choose
+from .recognition import Recognition as Recognition
+from .recognition import recognise as recognise
 from .state_dict import plain
 
 

@@ -6,6 +6,7 @@ import importlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import ModuleType
 
 from torch import nn
 
@@ -19,7 +20,7 @@ class Architecture:
     """A network, and one way in which its keys are written."""
 
     network: str
-    """The class, for messages."""
+    """The class; the builder's module has it under this name."""
     keys: str
     """A regular expression that each key matches as a whole."""
     builder: str
@@ -34,9 +35,17 @@ class Architecture:
 
     def build(self, state: StateDict) -> nn.Module:
         """Make the network."""
-        module, function = self.builder.split(":")
-        network: nn.Module = getattr(importlib.import_module(f"{__package__}.{module}"), function)(state)
+        network: nn.Module = getattr(self._module, self.builder.partition(":")[2])(state)
         return network.get_submodule(self.part)
+
+    @property
+    def network_class(self) -> type[nn.Module]:
+        """The class that `network` names, imported now."""
+        return getattr(self._module, self.network)
+
+    @property
+    def _module(self) -> ModuleType:
+        return importlib.import_module(f"{__package__}.{self.builder.partition(':')[0]}")
 
 
 _HED_KEYS = {
@@ -84,6 +93,9 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
 
 ALIASES = {"real_esrgan": "esrgan"}
 
+ALIKE = 0.5
+"""The likeness above which weights are taken to be meant for a network."""
+
 
 def choose(name: str, state: StateDict) -> Architecture:
     """The architecture of `name` that the keys of `state` fit best.
@@ -95,16 +107,17 @@ def choose(name: str, state: StateDict) -> Architecture:
     name = ALIASES.get(name, name)
     if name not in ARCHITECTURES:
         raise UnknownName("network", name, [*ARCHITECTURES, *ALIASES])
-    best = _nearest(ARCHITECTURES[name], state)
-    if best.likeness(state) > 0.5:
+    best = nearest(ARCHITECTURES[name], state)
+    if best.likeness(state) > ALIKE:
         return best
     message = f"these weights are not {name}'s: it has no {listing(state)}"
-    others = [(other, _nearest(rows, state)) for other, rows in ARCHITECTURES.items() if other != name]
-    other, nearest = max(others, key=lambda pair: pair[1].likeness(state))
-    if nearest.likeness(state) > 0.5:
-        message += f"; they look like {other}'s ({nearest.network})"
+    others = [(other, nearest(rows, state)) for other, rows in ARCHITECTURES.items() if other != name]
+    other, likely = max(others, key=lambda pair: pair[1].likeness(state))
+    if likely.likeness(state) > ALIKE:
+        message += f"; they look like {other}'s ({likely.network})"
     raise BadWeights(message)
 
 
-def _nearest(rows: Iterable[Architecture], state: StateDict) -> Architecture:
+def nearest(rows: Iterable[Architecture], state: StateDict) -> Architecture:
+    """The row that the keys of `state` fit best."""
     return max(rows, key=lambda row: row.likeness(state))

@@ -18,7 +18,7 @@ log = logging.getLogger("ml4a")
 StateDict: TypeAlias = dict[str, torch.Tensor]
 Network = TypeVar("Network", bound=nn.Module)
 
-_WRAPPERS = ("params_ema.", "params.", "state_dict.")
+_WRAPPERS = ("params_ema.", "params.", "state_dict.", "g_ema.")
 """Where training programs put the state dict, the best first: the averaged weights before the last step's."""
 _PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before every key."""
@@ -32,18 +32,30 @@ def plain(state_dict: Mapping[str, Any]) -> StateDict:
     Raises:
         BadWeights: there are no tensors in it, or one is of complex numbers.
     """
-    tensors = dict(_flat(state_dict))
+    tensors, _ = bare(state_dict)
+    return {key: _own_tensor(key, value) for key, value in tensors.items()}
+
+
+def bare(state_dict: Mapping[str, Any]) -> tuple[dict[str, torch.Tensor | np.ndarray], str]:
+    """The tensors inside whatever they were saved in, by bare key, and what was taken off: `"params_ema.module."`.
+
+    Raises:
+        BadWeights: there are no tensors in it.
+    """
+    tensors, taken_off = dict(flat(state_dict)), ""
     for wrapper in _WRAPPERS:
         inner = {key.removeprefix(wrapper): value for key, value in tensors.items() if key.startswith(wrapper)}
         if inner:
-            tensors = inner
+            tensors, taken_off = inner, wrapper
             break
     if not tensors:
         raise BadWeights("the weights hold no tensors")
+    first = whole = next(iter(tensors))
     while all(key.startswith(_PREFIXES) for key in tensors):
         for prefix in _PREFIXES:
             tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
-    return {key: _own_tensor(key, value) for key, value in tensors.items()}
+            first = first.removeprefix(prefix)
+    return tensors, taken_off + whole.removesuffix(first)
 
 
 def load(
@@ -134,10 +146,11 @@ def listing(keys: Iterable[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, torch.Tensor | np.ndarray]]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, torch.Tensor | np.ndarray]]:
+    """The tensors of tables within tables, by their keys with dots between."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         elif isinstance(value, torch.Tensor | np.ndarray):
             yield f"{prefix}{key}", value
 
