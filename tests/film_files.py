@@ -83,7 +83,7 @@ def write_film(
     aspect: Fraction | None = None,
 ) -> Path:
     """Encode N×H×W×3 uint8 pictures, and C×N float32 sound."""
-    tick = Fraction(1) / rate if codec == "mpeg2video" else Fraction(1, 90_000)
+    tick = Fraction(1) / rate if codec == "mpeg2video" or path.suffix == ".avi" else Fraction(1, 90_000)
     times = [Fraction(i) / rate for i in range(len(pictures))] if times is None else list(times)
     with av.open(str(path), "w", format=container) as output:
         track = output.add_stream(codec, rate=rate, options=options or {"crf": "12", "preset": "veryfast"})
@@ -152,3 +152,19 @@ def read_times(path: Path) -> list[Fraction]:
     """The frames' times, in seconds."""
     with av.open(str(path)) as film:
         return [frame.pts * frame.time_base for frame in film.decode(video=0)]
+
+
+def clicks(times: Iterable[float], seconds: float, channels: int = 2, rate: int = SAMPLE_RATE) -> np.ndarray:
+    """C×N float32 silence with a click of 2 ms at each of these times."""
+    sound = np.zeros((channels, round(seconds * rate)), np.float32)
+    for time in times:
+        start = round(time * rate)
+        sound[:, start : start + rate // 500] = 0.8
+    return sound
+
+
+def heard_clicks(samples: np.ndarray, rate: int = SAMPLE_RATE) -> list[float]:
+    """When the clicks in N×C or N samples begin, in seconds."""
+    loud = np.abs(samples if samples.ndim == 1 else samples[:, 0]) > 0.3
+    starts = np.flatnonzero(loud)
+    return [float(at) / rate for at in starts[np.diff(starts, prepend=-rate) > rate // 100]]

@@ -12,6 +12,7 @@ import inspect
 import math
 import numbers
 import operator
+import reprlib
 import types
 import typing
 from collections.abc import Callable
@@ -141,14 +142,21 @@ def check(parameter: Parameter, value: Any) -> Any:
 
 def _number(parameter: Parameter, value: Any, kind: type) -> float | int:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise BadValue(f"{parameter.name} must be {'a whole number' if kind is int else 'a number'}, not {value!r}")
-    number: float | int = float(value)
+        raise BadValue(
+            f"{parameter.name} must be {'a whole number' if kind is int else 'a number'}, not {reprlib.repr(value)}"
+        )
+    try:
+        number: float | int = float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number) or (kind is int and not number.is_integer()):
-        raise BadValue(f"{parameter.name} must be {'a whole' if kind is int else 'a finite'} number, not {value!r}")
+        raise BadValue(
+            f"{parameter.name} must be {'a whole' if kind is int else 'a finite'} number, not {reprlib.repr(value)}"
+        )
     if kind is int:  # not by way of a float where that can be helped: it has no room for every seed
         number = operator.index(cast("Any", value)) if isinstance(value, numbers.Integral) else int(number)
     if parameter.range is not None and number not in parameter.range:
-        raise BadValue(f"{parameter.name} must be {parameter.range}, not {value!r}")
+        raise BadValue(f"{parameter.name} must be {parameter.range}, not {reprlib.repr(value)}")
     return number
 
 

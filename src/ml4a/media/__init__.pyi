@@ -1,4 +1,12 @@
+from . import audio as audio
+from . import canvas as canvas
+from . import color as color
 from . import image as image
+from . import latents as latents
+from . import listen as listen
+from . import mask as mask
 from . import motion as motion
+from . import noise as noise
 from . import samples as samples
+from . import signals as signals
 from . import video as video

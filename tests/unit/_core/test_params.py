@@ -64,6 +64,7 @@ def test_a_good_value_comes_back_as_the_declared_type(declared, name, value, exp
         ("strength", 1.5, "strength must be between 0 and 1, not 1.5"),
         ("strength", math.nan, "strength must be a finite number"),
         ("strength", math.inf, "strength must be a finite number"),
+        ("strength", 10**400, "strength must be a finite number"),
         ("strength", "1", "strength must be a number, not '1'"),
         ("strength", True, "strength must be a number, not True"),
         ("tile", 8, "tile must be 16 or more, not 8"),

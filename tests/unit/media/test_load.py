@@ -142,6 +142,34 @@ def test_only_the_first_frame_of_an_animation_is_read():
         np.testing.assert_array_equal(np.asarray(image.load(data)), np.asarray(pictures[0]))
 
 
+@pytest.mark.parametrize("as_array", [False, True])
+def test_autocrop_keeps_the_proportions(as_array):
+    circle = np.zeros((60, 100, 3), np.uint8)
+    y, x = np.mgrid[0:60, 0:100]
+    circle[(x - 49.5) ** 2 + (y - 29.5) ** 2 < 12**2] = 255
+    data = png(circle)
+
+    def extent(size: tuple[int, int], autocrop: bool) -> list[int]:
+        array = np.asarray(image.load(data, size, as_array=as_array, autocrop=autocrop))[:, :, 0]
+        assert array.shape == size[::-1]
+        return [int((array.max(axis=axis) > array.max() / 2).sum()) for axis in (0, 1)]
+
+    for size in ((50, 50), (30, 60), (120, 60)):
+        width, height = extent(size, autocrop=True)
+        assert abs(width - height) <= 1
+    assert extent((50, 50), autocrop=False)[0] < 0.7 * extent((50, 50), autocrop=False)[1]
+    whole = image.load(data, 30, as_array=as_array)
+    np.testing.assert_array_equal(image.load(data, 30, as_array=as_array, autocrop=True), whole)
+    assert np.asarray(image.load(data, as_array=as_array, autocrop=True)).shape == (60, 100, 3)
+
+
+def test_a_record_knows_how_a_file_was_loaded():
+    data = png(scene(20, 10))
+    origin = provenance.origin_of(image.load(data, (8, 8), autocrop=True))
+    assert dict(origin.options) == {"size": (8, 8), "autocrop": True}
+    assert dict(provenance.origin_of(image.load(data, (8, 8))).options) == {"size": (8, 8)}
+
+
 def test_a_number_is_the_height_and_a_pair_is_exact():
     for width, height, size, expected in ((60, 40, 33, 49), (61, 40, 33, 50), (1023, 767, 256, 341), (3, 2, 1, 1)):
         data = encoded(Image.new("RGB", (width, height)), "PNG")

@@ -13,7 +13,8 @@ from PIL import Image
 from ml4a._core import limits
 from ml4a._core.errors import BadMedia
 from ml4a._core.record import Record
-from ml4a.media import _metadata, image, provenance
+from ml4a.media import image, provenance
+from ml4a.media.image import _metadata
 
 HOSTILE = """</rdf:Description> <!-- ]]> &amp; '"\\ \x07\x1b[2J é 🎨 \ufffe \u2028"""
 

@@ -72,7 +72,7 @@ def test_every_frame_is_an_array_of_its_own(film):
 
 
 def test_decoding_runs_ahead_no_further_than_the_queue(film, monkeypatch):
-    from ml4a.media import _demux
+    from ml4a.media.video import _demux
 
     decoded = []
     original = _demux.Converter.__call__

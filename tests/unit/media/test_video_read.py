@@ -16,8 +16,8 @@ from ml4a.media import video
 
 def test_a_film_tells_what_it_is_before_it_is_read(tmp_path):
     clip = video.open(write_film(tmp_path / "film.mp4", pan(24, 128, 72), rate=24, sound=tones(1)))
-    assert (clip.size, clip.rate, clip.count, clip.duration, clip.sound) == ((128, 72), 24, 24, 1.0, True)
-    assert not video.open(write_film(tmp_path / "mute.mp4", pan(3, 64, 48))).sound
+    assert (clip.size, clip.rate, clip.count, clip.duration, clip.has_sound) == ((128, 72), 24, 24, 1.0, True)
+    assert not video.open(write_film(tmp_path / "mute.mp4", pan(3, 64, 48))).has_sound
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.avi", "a.ts", "a.flv", "a.mpg"])

@@ -55,7 +55,7 @@ def test_720p_keeps_frames_duration_sound_and_picture(tmp_path):
 def test_every_sound_fits_every_container(tmp_path, suffix, codec):
     source = write_film(tmp_path / "film.mkv", numbered(30), sound=tones(1), sound_codec=codec)
     saved = video.open(source).save(tmp_path / f"out{suffix}")
-    assert video.open(saved).sound
+    assert video.open(saved).has_sound
     begins = round(read_times(saved)[0] * SAMPLE_RATE) - round(read_times(source)[0] * SAMPLE_RATE)
     assert same_sound(read_sound(saved), read_sound(source), shift=begins)
     assert len(read_times(saved)) == 30
@@ -99,7 +99,7 @@ def test_all_sound_tracks_are_kept(tmp_path):
 
 def test_no_sound_stays_no_sound(tmp_path):
     saved = video.open(write_film(tmp_path / "film.mp4", numbered(5))).save(tmp_path / "out.mp4")
-    assert not video.open(saved).sound
+    assert not video.open(saved).has_sound
 
 
 def test_turned_films_are_saved_upright(tmp_path):
@@ -152,7 +152,7 @@ def test_a_function_may_change_the_size(tmp_path):
     doubled = video.open(source).map(lambda frame: frame.repeat(2, axis=0).repeat(2, axis=1))
     saved = video.open(doubled.save(tmp_path / "out.mp4"))
     assert saved.size == (128, 96)
-    assert saved.sound
+    assert saved.has_sound
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp", ".png"])
@@ -254,7 +254,7 @@ def test_ctrl_c_keeps_the_best_so_far_if_asked_to(tmp_path, suffix):
         video.open(source).map(StopAfter(12, press_ctrl_c)).save(tmp_path / f"out{suffix}", keep_partial=True)
     kept = video.open(tmp_path / f"out{suffix}")
     assert numbers(kept) == list(range(12))
-    if kept.sound:
+    if kept.has_sound:
         assert read_sound(tmp_path / f"out{suffix}").shape[1] / SAMPLE_RATE == pytest.approx(0.4, abs=0.1)
 
 

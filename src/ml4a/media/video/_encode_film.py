@@ -1,0 +1,179 @@
+"""Frames in, a film out: H.264 or VP9, with the source's sound."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._ffmpeg import output_file
+from . import _sound
+from ._frames import Frame, on_white
+from ._pixels import matrix_for
+from ._source import UNSPECIFIED, Header, Source
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.filter import Graph
+    from av.packet import Packet
+
+MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+TRANSPARENT = frozenset(["mov", "webm"])
+"""Containers of codecs that have transparency: ProRes and VP9."""
+RECORD_TAG = "ml4a"
+
+_HD_COLORS, _SD_COLORS = 1, 6
+"""BT.709 and BT.601, in ITU-T H.273."""
+_LIMITED = 1
+
+
+def write_film(
+    path: Path,
+    frames: Iterator[Frame],
+    source: Source,
+    *,
+    quality: int,
+    record: str | None = None,
+    cut_short: threading.Event | None = None,
+) -> None:
+    """Write uint8 frames to `path`, whose suffix chooses the container.
+
+    Args:
+        path: Where.
+        frames: All of one size.
+        source: Gives the frames' clock; its sound goes along.
+        quality: 1 to 100.
+        record: Text for the container's metadata.
+        cut_short: Set if the frames end before the source does: the sound then ends with them.
+
+    Raises:
+        OSError: the file cannot be written.
+        av.error.FFmpegError: the codec cannot encode such frames.
+    """
+    first = next(frames)
+    muxer = MUXERS[path.suffix.lower()]
+    # The index goes to the front, so that a browser need not load the whole film to begin.
+    options = {"movflags": "faststart+use_metadata_tags"} if muxer in ("mp4", "mov") else {}
+    with contextlib.ExitStack() as closing:
+        output = closing.enter_context(output_file(path, muxer, options))
+        if record is not None:
+            output.metadata.update({RECORD_TAG: record, "comment": "made with ml4a"})
+        pictures = _Pictures(output, first, source.header, quality)
+        sound = None
+        if source.track is not None:
+            sound = closing.enter_context(contextlib.closing(_sound.writer(source.track, output)))
+        for frame in itertools.chain([first], frames):
+            output.mux(pictures.encode(frame))
+            if sound:
+                sound.carry(until=frame.time + frame.duration)
+        if sound:
+            sound.finish(cut_short=cut_short is not None and cut_short.is_set())
+        output.mux(pictures.finish())
+
+
+@dataclass(frozen=True, slots=True)
+class _Codec:
+    name: str
+    pixels: str
+    options: dict[str, str]
+    chroma: str = "left"
+    """Where players expect the colour samples, next to their pixels."""
+    pads: bool = False
+    """Whether sides have to be even."""
+
+    @property
+    def alpha(self) -> bool:
+        """Whether there is transparency."""
+        return self.pixels.startswith("yuva")
+
+
+class _Pictures:
+    """The picture track of a film."""
+
+    def __init__(self, output: OutputContainer, first: Frame, header: Header, quality: int) -> None:
+        height, width, channels = first.array.shape
+        transparent = channels == 4 and output.format.name in TRANSPARENT
+        if output.format.name == "webm":
+            codec = _vp9(quality, transparent=transparent)
+        elif transparent:
+            codec = _prores()
+        else:
+            codec = _h264(quality, in_order=header.animation)
+        # H.264 with a colour sample for 2×2 pixels has no odd sizes: the last row is there twice, so nothing is lost.
+        self._padding = (height % 2, width % 2) if codec.pads else (0, 0)
+        height, width = height + self._padding[0], width + self._padding[1]
+        hd = matrix_for(width, height) == _HD_COLORS
+        self._tick = header.time_base
+        self._last = -1
+        self._durations: dict[int, int] = {}
+        self._alpha = codec.alpha
+        self._converter = _converter(width, height, self._tick, codec, hd=hd)
+        self._track: Any = output.add_stream(codec.name, rate=header.rate, options=codec.options)
+        context = self._track.codec_context
+        context.width, context.height, context.pix_fmt, context.time_base = width, height, codec.pixels, self._tick
+        context.color_range = _LIMITED
+        context.colorspace = usual = _HD_COLORS if hd else _SD_COLORS
+        context.color_primaries, context.color_trc = (usual if it == UNSPECIFIED else it for it in header.colors)
+
+    def encode(self, frame: Frame) -> list[Packet]:
+        import av
+
+        array = frame.array if self._alpha else on_white(frame.array)
+        if any(self._padding):
+            array = np.pad(array, ((0, self._padding[0]), (0, self._padding[1]), (0, 0)), mode="edge")
+        picture = av.VideoFrame.from_numpy_buffer(array, format="rgba" if self._alpha else "rgb24")
+        self._last = max(round(frame.time / self._tick), self._last + 1)
+        self._durations[self._last] = round(frame.duration / self._tick)
+        picture.pts, picture.time_base = self._last, self._tick
+        self._converter.push(picture)
+        return self._timed(self._track.encode(self._converter.pull()))
+
+    def finish(self) -> list[Packet]:
+        """What the encoder still holds."""
+        return self._timed(self._track.encode(None))
+
+    def _timed(self, packets: list[Packet]) -> list[Packet]:
+        for packet in packets:  # encoders forget how long the frames lasted
+            packet.duration = self._durations.pop(packet.pts or 0, 0)
+        return packets
+
+
+def _converter(width: int, height: int, tick: Fraction, codec: _Codec, *, hd: bool) -> Graph:
+    """From RGB to YCbCr. Only FFmpeg's filter lets one say where the colour samples lie."""
+    from av import VideoFormat
+    from av.filter import Graph
+
+    graph = Graph()
+    pixels = VideoFormat("rgba" if codec.alpha else "rgb24")
+    source = graph.add_buffer(width=width, height=height, format=pixels, time_base=tick)
+    matrix = "bt709" if hd else "smpte170m"
+    scale = graph.add("scale", f"out_color_matrix={matrix}:out_range=tv:out_chroma_loc={codec.chroma}:flags=bicubic")
+    graph.link_nodes(source, scale, graph.add("format", codec.pixels), graph.add("buffersink"))
+    graph.configure()
+    return graph
+
+
+def _h264(quality: int, *, in_order: bool) -> _Codec:
+    """Quality 90 is a rate factor of 18, which few can tell from the original."""
+    options = {"preset": "veryfast", "crf": f"{48 - quality / 3:.1f}"}
+    # MP4 cannot say how long the last frame lasts if frames are stored out of order; in animations it matters.
+    return _Codec("libx264", "yuv420p", {**options, "bf": "0"} if in_order else options, pads=True)
+
+
+def _vp9(quality: int, *, transparent: bool) -> _Codec:
+    options = {"crf": f"{60 - 0.4 * quality:.0f}", "b": "0", "deadline": "good", "cpu-used": "5", "row-mt": "1"}
+    if transparent:
+        # Frames that are never shown, by which others are predicted, have no transparency to go with them.
+        options["auto-alt-ref"] = "0"
+    return _Codec("libvpx-vp9", "yuva420p" if transparent else "yuv420p", options, chroma="center")
+
+
+def _prores() -> _Codec:
+    return _Codec("prores_ks", "yuva444p10le", {"profile": "4444", "alpha_bits": "16", "vendor": "apl0"})

@@ -1,0 +1,137 @@
+"""A clip's frames, computed here and encoded in another thread: into a film, an animation, or a folder of pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from ml4a._core import files, progress
+from ml4a._core.errors import BadMedia, BadValue, Cancelled
+from ml4a._core.progress import Cancel, OnProgress
+from ml4a._core.record import Record
+from ml4a._core.record import enabled as records_enabled
+
+from . import _encode_stills
+from ._encode_animation import SUFFIXES as ANIMATIONS
+from ._encode_animation import write_animation
+from ._encode_film import MUXERS, TRANSPARENT, write_film
+from ._frames import Frame, on_white, to_bytes, to_floats
+from ._pipeline import Behind
+from ._source import Source
+
+_QUEUE = 4
+_SECONDS_BETWEEN_PREVIEWS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a clip is saved; see `Clip.save`."""
+
+    overwrite: bool
+    record: Record | Callable[[], Record | None] | None
+    quality: int
+    alpha: bool | None
+    keep_partial: bool
+
+
+def save(
+    source: Source,
+    queue: int,
+    target: Path,
+    options: Options,
+    on_progress: OnProgress | None,
+    cancel: Cancel | None,
+) -> Path:
+    """See `Clip.save`."""
+    stills = _encode_stills.is_pattern(target)
+    _check_options(target, options, stills)
+    cut_short = threading.Event()
+
+    def encode(frames: Iterator[Frame]) -> None:
+        first = next(frames)
+        made_by = _settled(options.record)
+        with _complaining_of(first, target):
+            frames = itertools.chain([first], frames)
+            if stills:
+                _encode_stills.write_stills(temporary, frames, quality=options.quality, record=made_by)
+            elif target.suffix.lower() in ANIMATIONS:
+                write_animation(temporary, frames, source.header, quality=options.quality, record=made_by)
+            else:
+                text = None if made_by is None else made_by.to_json()
+                write_film(temporary, frames, source, quality=options.quality, record=text, cut_short=cut_short)
+
+    stopped: BaseException | None = None
+    handed_over = 0
+    output = _encode_stills.numbered(target, overwrite=options.overwrite) if stills else None
+    output = output or files.atomic(target, overwrite=options.overwrite)
+    with progress.listening(on_progress, cancel), output as temporary, Behind(encode, _QUEUE) as encoder:
+        try:
+            for frame in _computed(source, queue, target.name, opaque=options.alpha is False):
+                encoder.put(frame)
+                handed_over += 1
+        except (Cancelled, KeyboardInterrupt) as error:
+            if not (options.keep_partial and handed_over):
+                raise
+            cut_short.set()
+            stopped = error
+        if not handed_over:
+            raise BadMedia(f"{source.header.name} holds no frame that can be decoded; it may be cut short")
+        encoder.finish()
+    if stopped is not None:
+        raise stopped
+    return target
+
+
+def _computed(source: Source, queue: int, stage: str, *, opaque: bool) -> Generator[Frame, None, None]:
+    """The frames in 8 bits, of one size, with progress reported after each."""
+    count = source.header.count
+    progress.report(stage, 0, count, "frames")
+    size: tuple[int, ...] | None = None
+    previewed = -_SECONDS_BETWEEN_PREVIEWS
+    with contextlib.closing(source.frames(Fraction(0), queue)) as frames:
+        for number, frame in enumerate(frames, start=1):
+            picture = to_bytes(on_white(frame.array) if opaque else frame.array)
+            size = size or picture.shape
+            if picture.shape != size:
+                raise BadValue(f"the frames of a film have one size; frame {number} is {picture.shape}, not {size}")
+            yield replace(frame, array=picture)
+            now = time.monotonic()
+            preview = to_floats(frame.array)[:, :, :3] if now >= previewed + _SECONDS_BETWEEN_PREVIEWS else None
+            previewed = previewed if preview is None else now
+            progress.report(stage, number, max(number, count or number), "frames", preview)
+
+
+def _settled(record: Record | Callable[[], Record | None] | None) -> Record | None:
+    if not records_enabled():
+        return None
+    return record() if callable(record) else record
+
+
+def _check_options(path: Path, options: Options, stills: bool) -> None:
+    known = [*MUXERS, *ANIMATIONS]
+    suffix = path.suffix.lower()
+    if not stills and suffix not in known:
+        raise BadValue(f"a film's name must end in one of {', '.join(known)}, not {path.suffix!r}")
+    if not (isinstance(options.quality, int) and 1 <= options.quality <= 100):
+        raise BadValue(f"quality must be a whole number between 1 and 100, not {options.quality!r}")
+    if options.alpha and suffix in MUXERS and MUXERS[suffix] not in TRANSPARENT:
+        raise BadValue(f"a film in {path.suffix} has no transparency; save it as .webm or .mov, or with alpha=False")
+
+
+@contextlib.contextmanager
+def _complaining_of(frame: Frame, path: Path) -> Iterator[None]:
+    """Say what FFmpeg's refusal to encode is about."""
+    import av.error
+
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        height, width = frame.array.shape[:2]
+        what = f"frames of {width}x{height} px cannot be encoded as {path.suffix} ({error.strerror})"
+        raise BadValue(f"{what}; try another size or format") from None
