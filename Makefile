@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 BENCH_PIP := .venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-all lint format bench clean
+.PHONY: demo test test-all lint format bench bench-original clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4a demo
@@ -30,6 +30,14 @@ format: $(VENV)/.lint-installed
 # Peers that ml4a is raced against stay out of its own environment.
 bench: .venv-bench/.installed
 	.venv-bench/bin/python -m benchmarks
+
+# The library of 2021, cloned outside the tree; its noise is C code, so that this one target wants a compiler.
+ML4A_ORIGINAL ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ml4a-original
+bench-original: .venv-bench/.installed
+	test -d $(ML4A_ORIGINAL) || git clone --quiet https://github.com/ml4a/ml4a.git $(ML4A_ORIGINAL)
+	git -C $(ML4A_ORIGINAL) checkout --quiet f35ad31
+	$(BENCH_PIP) noise==1.2.2
+	ML4A_ORIGINAL=$(ML4A_ORIGINAL) .venv-bench/bin/python -m benchmarks.original
 
 clean:
 	rm -rf $(VENV) .venv-bench gallery dist

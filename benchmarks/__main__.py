@@ -1,11 +1,11 @@
-"""`python -m benchmarks [NAME …]`: style, upscale, sketch, film."""
+"""`python -m benchmarks [NAME …]`: all of `RACES`, or those."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-RACES = ("style", "upscale", "sketch", "film")
+RACES = ("style", "upscale", "sketch", "film", "canvas", "noise", "mask", "color", "audio", "weights")
 
 
 def main(names: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Mapping a 720p film frame by frame, against the same loop in moviepy 2; and the memory that each takes."""
+"""Mapping, cutting and joining a 720p film, against moviepy 2; and the memory that mapping takes in each."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def main() -> None:
         race(
             f"inverting {SECONDS} s of 720p",
             {"ml4a": lambda: invert_here(source, target), "moviepy 2": lambda: invert_there(source, target)},
+            rounds=3,
+        )
+        race(
+            "two seconds from its middle, then its first two",
+            {"ml4a": lambda: join_here(source, target), "moviepy 2": lambda: join_there(source, target)},
             rounds=3,
         )
         long = Path(folder) / "long.mp4"
@@ -60,6 +65,21 @@ def invert_there(source: Path, target: Path) -> None:
 
     with VideoFileClip(str(source)) as clip:
         clip.image_transform(lambda frame: 255 - frame).write_videofile(str(target), codec="libx264", logger=None)
+
+
+def join_here(source: Path, target: Path) -> None:
+    """With ml4a: parts are sought."""
+    clip = video.open(source)
+    (clip.trim(1, 3) + clip.trim(0, 2)).save(target, overwrite=True)
+
+
+def join_there(source: Path, target: Path) -> None:
+    """With moviepy: so they are."""
+    from moviepy import VideoFileClip, concatenate_videoclips  # pyright: ignore[reportMissingImports]
+
+    with VideoFileClip(str(source)) as clip, VideoFileClip(str(source)) as again:
+        parts = [clip.subclipped(1, 3), again.subclipped(0, 2)]
+        concatenate_videoclips(parts).write_videofile(str(target), codec="libx264", logger=None)
 
 
 def peak_memory(name: str, source: Path, target: Path) -> int:

@@ -84,7 +84,7 @@ def test_a_gif_stays_a_gif_with_its_times(ml4a, animation, tmp_path):
 def test_a_film_is_styled_steadily_with_its_sound(ml4a, tmp_path):
     ok(ml4a("style", "sample:pan", "--style", "2", "--size", "96", "--steady", "0.5", "-o", "out.mp4"))
     film = video.open(tmp_path / "out.mp4")
-    assert film.sound
+    assert film.has_sound
     assert film.count == video.open("sample:pan").count
     assert film.size[1] == 96
     assert read_record(tmp_path / "out.mp4").steady == 0.5

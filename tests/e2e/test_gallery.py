@@ -75,7 +75,7 @@ def test_the_page_shows_every_work_beside_its_original(page):
 @pytest.mark.slow
 def test_every_model_has_a_work(page):
     manifest = json.loads((page.parent / "works.json").read_text())
-    assert {entry["record"]["model"] for entry in manifest.values()} == set(registry.names())
+    assert {entry["record"]["model"] for entry in manifest.values() if entry["record"]} == set(registry.names())
 
 
 @pytest.mark.slow

@@ -121,13 +121,31 @@ def assert_refused(done: subprocess.CompletedProcess[str], words: str, status: i
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("verb", VERBS)
+COMMANDS = {
+    **{verb: ([verb, "photo.jpg"], "out.png") for verb in VERBS},
+    "match-color": (["match-color", "photo.jpg", "--reference", "sample:ink"], "out.png"),
+    "mask": (["mask", "photo.jpg"], "out.png"),
+    "loop": (["loop", "photo.jpg", "--zoom", "1.1", "--seconds", "0.2"], "out.mp4"),
+}
+FILM_COMMANDS = {
+    "trim": (["video", "trim", "photo.jpg", "--end", "1"], "out.mp4"),
+    "join": (["video", "join", "photo.jpg", "sample:pan"], "out.mp4"),
+    "frames": (["video", "frames", "photo.jpg"], "out"),
+    "gif": (["video", "gif", "photo.jpg"], "out.gif"),
+    "compare": (["video", "compare", "sample:pan", "photo.jpg"], "out.mp4"),
+}
+
+
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, *(pytest.param(name, marks=pytest.mark.slow) for name in FILM_COMMANDS)]
+)
 @pytest.mark.parametrize("make", INPUTS, ids=lambda make: make.__name__)
-def test_an_input_that_cannot_be_read(verb, make, tmp_path):
+def test_an_input_that_cannot_be_read(command, make, tmp_path):
     make(tmp_path)
+    arguments, output = {**COMMANDS, **FILM_COMMANDS}[command]
     before, started = listing(tmp_path), time.monotonic()
-    done = ml4a(verb, "photo.jpg", "-o", "out.png", cwd=tmp_path)
-    assert_refused(done, INPUTS[make])
+    done = ml4a(*arguments, "-o", output, cwd=tmp_path)
+    assert_refused(done, INPUTS[make] if command in COMMANDS else "photo.jpg")
     assert time.monotonic() - started < 10
     assert listing(tmp_path) == before
 
@@ -149,6 +167,28 @@ BAD_VALUES = {
     "styles": [(["--height", "2000"], "height must be between 64 and 1024")],
     "upscale": [(["--scale", "100"], "scale must be between"), (["--tile", "1"], "tile must be 16 or more")],
     "sketch": [(["--strength", "-0.1"], "strength must be between 0 and 1"), (["--thin", "--thin=7"], "thin")],
+    "match-color": [
+        (["--reference", "none.jpg"], "none.jpg does not exist"),
+        (["--reference", "sample:ink", "--strength", "2"], "strength must be between 0 and 1"),
+        (["--reference", "sample:ink", "--method", "magic"], "magic"),
+        ([], "--reference"),
+    ],
+    "mask": [
+        (["--n", "65"], "n must be between 1 and 64"),
+        (["--n", "2", "--channel", "2"], "channel must be less than 2"),
+        (["--feather", "nan"], "feather must be a finite number"),
+    ],
+    "loop": [
+        (["--zoom", "0"], "factor must be between 0.001"),
+        (["--zoom", "nan"], "factor must be a finite number"),
+        (["--zoom", "fast"], "zoom must be a number, or LOW..HIGH@FILE:FEATURE"),
+        (["--zoom", "1..2@none.wav:bass"], "none.wav does not exist"),
+        (["--zoom", "1..2@photo.jpg:bass"], "photo.jpg"),
+        (["--seconds", "0"], "seconds must be"),
+        (["--score", "none.yaml"], "cannot read the score none.yaml"),
+        (["--score", "photo.jpg"], "photo.jpg is no score"),
+        (["--border", "none"], "none"),
+    ],
 }
 
 
@@ -163,12 +203,25 @@ def test_a_value_that_is_out_of_bounds(verb, arguments, words, tmp_path):
     assert listing(tmp_path) == before
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_an_output_that_exists(verb, tmp_path):
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_output_that_exists(command, tmp_path):
     photo(tmp_path)
-    (tmp_path / "out.png").write_bytes(b"precious")
-    assert_refused(ml4a(verb, "photo.jpg", "-o", "out.png", cwd=tmp_path), "out.png exists")
-    assert (tmp_path / "out.png").read_bytes() == b"precious"
+    arguments, output = COMMANDS[command]
+    (tmp_path / output).write_bytes(b"precious")
+    assert_refused(ml4a(*arguments, "-o", output, cwd=tmp_path), f"{output} exists")
+    assert (tmp_path / output).read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("command", FILM_COMMANDS)
+def test_an_output_of_a_film_that_exists(command, tmp_path):
+    arguments, output = FILM_COMMANDS[command]
+    target = tmp_path / output if "." in output else tmp_path / output / "00000.png"
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(b"precious")
+    sources = ["sample:pan" if argument == "photo.jpg" else argument for argument in arguments]
+    assert_refused(ml4a(*sources, "-o", output, cwd=tmp_path), f"{target.name} exists")
+    assert target.read_bytes() == b"precious"
+    assert listing(target.parent) == {target.name: len(b"precious")}
 
 
 def test_no_input_at_all(tmp_path):
@@ -223,7 +276,7 @@ def card_from(source: str, verb: str) -> int:
     text = Path(weights.__file__).parent.joinpath("catalog", f"{name}.toml").read_text(encoding="utf-8")
     folder = paths.config_dir() / "cards"
     folder.mkdir(parents=True)
-    folder.joinpath(f"{name}.toml").write_text(re.sub(r"(?m)^sources = .*$", f'sources = ["{source}"]', text))
+    folder.joinpath(f"{name}.toml").write_text(re.sub(r"(?ms)^sources = \[.*?\]$", f'sources = ["{source}"]', text))
     return next(iter(weights.card(name).variant().files.values())).size
 
 

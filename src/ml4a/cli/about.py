@@ -102,9 +102,9 @@ def _describe_model(name: str) -> None:
                 print(f"  {parameter.name} = {parameter.default!r}: {parameter.doc}{bounds}")
     print("\nweights:")
     for variant in about.weights.values():
-        size = sum(file.size or 0 for file in variant.files.values())
+        size = f"{variant.size / 1e6:.1f} MB" if variant.size is not None else f"up to {variant.limit / 1e6:.0f} MB"
         here = "in the cache" if weights.find(f"{model.card}/{variant.name}") else "downloaded on first use"
-        print(f"  {variant.name}: {size / 1e6:.1f} MB, {here}; {weights.notice(about, variant)}")
+        print(f"  {variant.name}: {size}, {here}; {weights.notice(about, variant)}")
 
 
 def _record_lines(record: Record, indent: str = "") -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import Annotated, Any
 
 import cyclopts
@@ -16,6 +17,13 @@ STANDARD_STREAM = "<->"
 def shield_streams(tokens: list[str]) -> list[str]:
     """Replace each lone `-` (standard input or output) by a token that parses as a value."""
     return [STANDARD_STREAM if token == "-" else token for token in tokens]  # noqa: S105  # no password
+
+
+def read_picture(source: str) -> Any:
+    """What a lone picture argument stands for: standard input's bytes for `-`, else a path, URL or `sample:NAME`."""
+    from ml4a.media import image
+
+    return image.load(sys.stdin.buffer.read() if source == STANDARD_STREAM else source)
 
 
 def flag(parameter: Parameter) -> inspect.Parameter:

@@ -29,6 +29,7 @@ def progress_bars(*, quiet: bool = False) -> Iterator[OnProgress]:
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.fields[amount]}"),
+        TextColumn("{task.fields[speed]}"),
         TimeRemainingColumn(),
     )
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
@@ -36,8 +37,12 @@ def progress_bars(*, quiet: bool = False) -> Iterator[OnProgress]:
 
         def show(event: Progress) -> None:
             if event.stage not in tasks:
-                tasks[event.stage] = bars.add_task(event.stage, total=event.total, amount="")
-            bars.update(tasks[event.stage], completed=event.done, total=event.total, amount=amount(event))
+                tasks[event.stage] = bars.add_task(event.stage, total=event.total, amount="", speed="")
+            task = tasks[event.stage]
+            bars.update(task, completed=event.done, total=event.total, amount=amount(event))
+            rate = bars.tasks[bars.task_ids.index(task)].speed
+            if rate is not None and event.unit == "B":
+                bars.update(task, speed=f"{rate / 1e6:.1f} MB/s")
 
         yield show
 

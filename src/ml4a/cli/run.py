@@ -18,37 +18,47 @@ from . import console
 from .adapter import STANDARD_STREAM, option
 
 SOME_FAILED = 1
-SOURCES_HELP = "Pictures, folders, GIFs, films, URLs, `sample:NAME`, or `-` for standard input."
+SOURCES_HELP = "Pictures, folders, GIFs, films, URLs, `sample:NAME`, `camera:0`, or `-` for standard input."
 
 
-def common_options(candidates: list[Verb]) -> list[inspect.Parameter]:
-    """The flags that every verb has, whatever its model."""
-    names = ", ".join(verb.model for verb in candidates)
+def common_options() -> list[inspect.Parameter]:
+    """The flags of everything that takes pictures, folders and films."""
     return [
         option("output", str | None, None, "File or folder to write; `-` for standard output.", "--output", "-o"),
         option("steady", float, 0.0, "Films: hold each frame to the one before it. (between 0 and 1)"),
         option("overwrite", bool, False, "Replace outputs that exist."),
+        option("quiet", bool, False, "Print nothing but errors.", "--quiet", "-q"),
+    ]
+
+
+def model_options(candidates: list[Verb]) -> list[inspect.Parameter]:
+    """The flags that every verb has, whatever its model."""
+    names = ", ".join(verb.model for verb in candidates)
+    return [
         option("record", bool, True, "Let outputs carry the record of what made them.", negative="--no-record"),
         option("model", str, candidates[0].model, f"Which model does it: {names}."),
         option("weights", str, "default", "Which of the model's weights; `ml4a models NAME` lists them."),
         option("device", str, "auto", "`cpu`, `cuda`, `mps` …"),
         option("dtype", str, "auto", "`float32` is exact; `auto` may be faster."),
-        option("quiet", bool, False, "Print nothing but errors.", "--quiet", "-q"),
     ]
 
 
 def run_verb(verb: Verb, sources: list[str], options: dict[str, Any]) -> int:
     """Run `verb` on `sources`; return the exit status."""
+    return run(verb.name, Deferred(verb, options), sources, options)
+
+
+def run(name: str, worker: Any, sources: list[str], options: dict[str, Any]) -> int:
+    """Apply `worker`, a picture → picture callable that knows its `operation`, to `sources`; return the exit status."""
     if not sources:
-        raise BadValue(f"name a picture, a folder or a film: ml4a {verb.name} photo.jpg")
-    own = {name: value for name, value in options.items() if name in verb.operation.parameters}
-    common = {name: value for name, value in options.items() if name not in own}
+        raise BadValue(f"name a picture, a folder or a film: ml4a {name} photo.jpg")
+    own = {parameter: options[parameter] for parameter in worker.operation.parameters if parameter in options}
     inputs = [sys.stdin.buffer.read() if source == STANDARD_STREAM else source for source in sources]
     source = inputs[0] if len(inputs) == 1 else inputs
-    if common["output"] == STANDARD_STREAM:
-        return _to_standard_output(verb, source, own, common)
-    summary = _apply(verb, source, common["output"] or default_target(verb.name, source), own, common)
-    if not common["quiet"]:
+    if options["output"] == STANDARD_STREAM:
+        return _to_standard_output(worker, source, own, options)
+    summary = _apply(worker, source, options["output"] or default_target(name, source), own, options)
+    if not options["quiet"]:
         console.print_summary(summary)
     return SOME_FAILED if summary.failed else 0
 
@@ -60,7 +70,7 @@ def default_target(verb: str, source: Any) -> Path:
     path = Path(source)
     if path.is_dir():
         return path.parent / f"{path.resolve().name}-{verb}"
-    local = "://" not in source and not source.startswith("sample:")
+    local = "://" not in source and not source.startswith(("sample:", "camera:"))
     name = Path(output_name(source))
     return (path.parent if local else Path()) / f"{name.stem}-{verb}{name.suffix}"
 
@@ -86,24 +96,24 @@ class Deferred:
         return self._model.last_record
 
 
-def _apply(verb: Verb, source: Any, target: Any, own: dict[str, Any], common: dict[str, Any]) -> jobs.Summary:
-    with console.progress_bars(quiet=common["quiet"]) as on_progress:
+def _apply(worker: Any, source: Any, target: Any, own: dict[str, Any], options: dict[str, Any]) -> jobs.Summary:
+    with console.progress_bars(quiet=options["quiet"]) as on_progress:
         return jobs.apply(
-            Deferred(verb, common),
+            worker,
             source,
             target,
-            steady=common["steady"],
-            overwrite=common["overwrite"],
-            record=common["record"],
+            steady=options["steady"],
+            overwrite=options["overwrite"],
+            record=options.get("record", True),
             on_progress=on_progress,
             **own,
         )
 
 
-def _to_standard_output(verb: Verb, source: Any, own: dict[str, Any], common: dict[str, Any]) -> int:
+def _to_standard_output(worker: Any, source: Any, own: dict[str, Any], options: dict[str, Any]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "result.png"
-        _apply(verb, source, target, own, common)
+        _apply(worker, source, target, own, options)
         sys.stdout.buffer.write(target.read_bytes())
         sys.stdout.buffer.flush()
     return 0

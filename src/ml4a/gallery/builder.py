@@ -74,7 +74,7 @@ def _key(work: Work) -> str:
 def _record_of(path: Path) -> dict[str, Any]:
     try:
         return json.loads(read_record(path).to_json())
-    except BadValue:  # records are switched off
+    except BadValue:  # no model made it, or records are switched off
         return {}
 
 

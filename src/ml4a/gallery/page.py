@@ -47,15 +47,17 @@ def _section(work: Work, entry: Mapping[str, Any], original: str) -> str:
 
 
 def _facts(record: Mapping[str, Any], seconds: float) -> list[tuple[str, str]]:
-    parameters = {**record.get("parameters", {})}
+    if not record:  # no model had a part in it, or records are switched off
+        return [("made in", f"{seconds:.1f} s")]
+    parameters = dict(record.get("parameters", {}))
     if record.get("steady"):
         parameters["steady"] = record["steady"]
     plain = ", ".join(f"{name} {value}" for name, value in parameters.items() if value is not None) or "none"
     return [
-        ("model", f"{record.get('model', '?')}/{record.get('weights', '?')}"),
+        ("model", f"{record['model']}/{record['weights']}"),
         ("parameters", plain),
         ("seed", str(record.get("seed", "none: nothing is random"))),
-        ("made in", f"{seconds:.1f} s on {record.get('device', '?')}, {record.get('dtype', '?')}"),
+        ("made in", f"{seconds:.1f} s on {record['device']}, {record['dtype']}"),
     ]
 
 

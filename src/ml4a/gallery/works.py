@@ -137,5 +137,40 @@ sketch, style = ml4a.load("hed"), ml4a.load("fast_style")
 image.save(style(sketch(image.load("sample:coffee")), style=7), "chain.png")
 """,
     ),
+    Work(
+        "Another picture's colours",
+        "coffee",
+        "colours.png",
+        "ml4a match-color sample:coffee --reference sample:waves --method transport -o colours.png",
+        """\
+from ml4a import color, image
+
+coffee = image.load("sample:coffee")
+image.save(color.match_color(coffee, "sample:waves", method="transport"), "colours.png")
+""",
+    ),
+    Work(
+        "A picture fed back into itself",
+        "coffee",
+        "spiral.mp4",
+        "ml4a loop sample:coffee --zoom 0.97 --rotate 0.03 --seconds 3 -o spiral.mp4",
+        """\
+from ml4a import canvas
+
+canvas.loop("sample:coffee", canvas.zoom(0.97) @ canvas.rotate(0.03), seconds=3).save("spiral.mp4")
+""",
+    ),
+    Work(
+        "Areas of alike colours",
+        "astronaut",
+        "areas.png",
+        "ml4a mask sample:astronaut --n 5 --smooth 0.01 -o areas.png",
+        """\
+from ml4a import image, mask
+
+astronaut = image.load("sample:astronaut")
+image.save(mask.view(mask.kmeans(astronaut, 5, smooth=0.01), astronaut.size), "areas.png")
+""",
+    ),
 )
 """In the order of the page."""

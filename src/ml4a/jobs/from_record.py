@@ -20,7 +20,7 @@ from .local import apply
 if TYPE_CHECKING:
     from PIL import Image
 
-_LOAD_OPTIONS = {"size", "allow_truncated"}
+_LOAD_OPTIONS = {"size", "autocrop", "allow_truncated"}
 """The options of `image.load` that a record may ask for."""
 
 

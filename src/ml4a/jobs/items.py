@@ -12,6 +12,7 @@ from typing import Any
 
 from ml4a._core.errors import BadValue, NotFound, OutputExists
 from ml4a._core.files import refuse_existing
+from ml4a.media.video import Clip
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
 FILMS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif", ".apng"})
@@ -23,7 +24,7 @@ class Item:
     """One thing to do."""
 
     source: Any
-    """A path, URL or `sample:NAME`; or a picture in memory."""
+    """A path, URL, `sample:NAME` or `camera:N`; or a picture or clip in memory."""
     target: Path
 
     @property
@@ -36,7 +37,7 @@ def plan(source: Any, target: str | os.PathLike[str], *, overwrite: bool = False
     """The items of a job, all outputs checked before anything is computed.
 
     Args:
-        source: A file, folder, glob, URL, `sample:NAME`, a picture in memory, or a list of these.
+        source: A file, folder, glob, URL, `sample:NAME`, `camera:N`, a picture or clip in memory, or a list of these.
         target: A file for one input; a folder for several, or for one if it exists or ends with a separator.
         overwrite: Whether outputs that exist may be replaced.
 
@@ -61,10 +62,17 @@ def plan(source: Any, target: str | os.PathLike[str], *, overwrite: bool = False
     return items
 
 
+def is_camera(source: Any) -> bool:
+    """Whether `source` is `camera:N`, which is read until somebody stops it."""
+    return isinstance(source, str) and source.startswith("camera:")
+
+
 def output_name(source: Any, suffix: str | None = None) -> str:
     """The file name that a result gets: the input's own, in a format that can be written."""
+    if is_camera(source):
+        return f"camera{suffix or '.mp4'}"
     if not isinstance(source, str | os.PathLike):
-        return f"picture{suffix or '.png'}"
+        return f"clip{suffix or '.mp4'}" if isinstance(source, Clip) else f"picture{suffix or '.png'}"
     name = os.fspath(source).removeprefix("sample:")
     name = re.sub(r"[?#].*", "", name) if "://" in name else name
     path = Path(Path(name).name or "picture")

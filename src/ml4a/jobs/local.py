@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml4a._core import progress
 from ml4a._core import record as records
@@ -19,7 +19,10 @@ from ml4a._core.progress import Cancel, OnProgress
 from ml4a._core.record import Input, Record
 from ml4a.models._operation import Operation, describe, recording, recording_enabled
 
-from .items import Item, plan
+from .items import Item, is_camera, plan
+
+if TYPE_CHECKING:
+    from ml4a.media.video import Clip
 
 _STEADY = Parameter("steady", float, 0.0, Range(0, 1), "", None, True)
 
@@ -39,6 +42,7 @@ def apply(
     model: Callable[..., Any],
     source: Any,
     target: str | os.PathLike[str],
+    /,
     *,
     steady: float = 0.0,
     overwrite: bool = False,
@@ -51,7 +55,8 @@ def apply(
 
     Args:
         model: A model, a model's method, or any function of an H×W×C float32 array in [0, 1] that returns a picture.
-        source: A file, folder, glob, URL, `sample:NAME`, a picture in memory, or a list of these.
+        source: A file, folder, glob, URL, `sample:NAME`, `camera:N` (until Ctrl-C, which keeps what there is), a
+            picture or a `Clip` in memory, or a list of these.
         target: The output file; for several inputs, a folder.
         steady: For films: how far each frame is held to the one before it along the motion, between 0 and 1.
         overwrite: Whether outputs that exist may be replaced.
@@ -115,28 +120,40 @@ def _run(model: Any, item: Item, steady: float, parameters: dict[str, Any], over
     from ml4a.media import image, sources, video
 
     source = item.source
+    if isinstance(source, video.Clip) or is_camera(source):
+        clip = source if isinstance(source, video.Clip) else video.open(source)
+        _run_film(model, clip, item.target, steady, parameters, overwrite, keep_partial=is_camera(source))
+        return
     if isinstance(source, str | os.PathLike):
         source = sources.locate(source)
     if isinstance(source, Path) and video.is_film(source):
-        _run_film(model, source, item.target, steady, parameters, overwrite)
+        _run_film(model, video.open(source), item.target, steady, parameters, overwrite, file=source)
         return
     picture, bits = image.load_deep(source)
     result = model(picture, **parameters)
-    made_by = _last_record(model)
-    if bits == 8 or made_by is None:  # a PIL image carries its record itself
+    if bits == 8:  # a PIL image carries its record itself
         image.save(result, item.target, overwrite=overwrite)
         return
-    made_by = records.of_file(made_by, image.file_input(source))
+    made_by = _last_record(model)
+    if made_by is not None:
+        made_by = records.of_file(made_by, image.file_input(source))
     image.save(result, item.target, bits=image.most_bits(item.target), record=made_by, overwrite=overwrite)
 
 
 def _run_film(
-    model: Any, source: Path, target: Path, steady: float, parameters: dict[str, Any], overwrite: bool
+    model: Any,
+    clip: Clip,
+    target: Path,
+    steady: float,
+    parameters: dict[str, Any],
+    overwrite: bool,
+    *,
+    file: Path | None = None,
+    keep_partial: bool = False,
 ) -> None:
-    from ml4a.media import image, video
+    from ml4a.media import image
     from ml4a.media.motion import Steady
 
-    clip = video.open(source)
     hold = Steady(steady) if steady else None
     made_by: list[Record] = []
     keep_record = recording_enabled()
@@ -146,10 +163,12 @@ def _run_film(
         with recording(first):  # the frames after the first need not be hashed
             result = image.to_array(model(frame, **parameters))
         if first and (record := _last_record(model)) is not None:
-            made_by.append(records.of_file(record, _film_input(source, clip.size), steady=steady))
+            film = record.inputs[0] if file is None else _film_input(file, clip.size)
+            made_by.append(records.of_file(record, film, steady=steady))
         return result if hold is None else hold(frame, result)
 
-    clip.map(step).save(target, overwrite=overwrite, record=lambda: made_by[0] if made_by else None)
+    film = clip.map(step)
+    film.save(target, overwrite=overwrite, record=lambda: made_by[0] if made_by else None, keep_partial=keep_partial)
 
 
 def _film_input(path: Path, size: tuple[int, int]) -> Input:

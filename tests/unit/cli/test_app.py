@@ -7,11 +7,24 @@ from pathlib import Path
 import pytest
 
 import ml4a
-from ml4a.cli import main
+from ml4a.cli import functions, main
 from ml4a.cli.run import default_target
 from ml4a.models import registry
 
-COMMANDS = [*registry.verbs(), "models", "inspect", "repeat", "doctor", "demo"]
+COMMANDS = [
+    *registry.verbs(),
+    *(each.verb for each in functions.FUNCTIONS),
+    "video",
+    "loop",
+    "mask",
+    "weights",
+    "what",
+    "models",
+    "inspect",
+    "repeat",
+    "doctor",
+    "demo",
+]
 
 
 def without_torch(code: str) -> str:

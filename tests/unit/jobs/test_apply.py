@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ from PIL import ImageOps
 
 import ml4a
 from ml4a import image, video
-from ml4a._core.errors import BadMedia, BadValue, Cancelled
+from ml4a._core.errors import BadMedia, BadValue, Cancelled, NotFound
 from ml4a._core.progress import Cancel
 from ml4a.jobs import read_record
+from ml4a.media.video import _camera
 
 
 @pytest.fixture
@@ -48,6 +50,37 @@ def test_a_function_of_arrays_goes_over_a_film(film, tmp_path):
     before, after = list(video.open(film)), list(video.open(tmp_path / "mirrored.webp"))
     assert len(after) == 12
     assert np.abs(after[5][:, :, :3] - before[5][:, ::-1, :3]).mean() < 0.02
+
+
+def test_a_clip_is_a_source_too(film, style, tmp_path):
+    clip = video.open(film).trim(0.08, 0.2)
+    ml4a.apply(style, clip, tmp_path / "out.webp", style=3)
+    assert video.open(tmp_path / "out.webp").count == 3
+    record = read_record(tmp_path / "out.webp")
+    assert (record.model, record.inputs[0].kind) == ("fast_style", "pixels")
+    (tmp_path / "folder").mkdir()
+    assert ml4a.apply(lambda frame: 1 - frame, clip, tmp_path / "folder").done == [tmp_path / "folder" / "clip.mp4"]
+
+
+def test_a_camera_that_is_not_there(tmp_path):
+    with pytest.raises(NotFound, match="there is no camera"):
+        ml4a.apply(lambda frame: frame, "camera:97", tmp_path / "out.mp4")
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_camera_saw_until_ctrl_c_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setitem(_camera._DEVICES, sys.platform, ("lavfi", "testsrc=size=64x48:rate=20"))
+    shown = []
+
+    def stop_after_five(frame):
+        shown.append(frame)
+        if len(shown) > 5:
+            raise KeyboardInterrupt
+        return frame
+
+    with pytest.raises(KeyboardInterrupt):
+        ml4a.apply(stop_after_five, "camera:0", tmp_path / "out.mp4")
+    assert video.open(tmp_path / "out.mp4").count == 5
 
 
 def test_a_hundred_steps_of_nothing_drift_by_nothing(photo):

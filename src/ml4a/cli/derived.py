@@ -1,0 +1,62 @@
+"""Commands derived from operations: sources, a flag for each parameter, common options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
+
+import cyclopts
+
+from ml4a.models._operation import Operation
+
+from .adapter import flag
+from .run import SOURCES_HELP
+
+SOURCES = Annotated[str, cyclopts.Parameter(name="SOURCE", help=SOURCES_HELP)]
+
+
+def command(
+    name: str,
+    operation: Operation,
+    further: list[inspect.Parameter],
+    run: Callable[[list[str], dict[str, Any]], int],
+) -> Callable[..., int]:
+    """A function with the signature that cyclopts reads.
+
+    Args:
+        name: The verb.
+        operation: Its first medium comes from the sources, everything else is a flag.
+        further: Flags that are no parameters of the operation.
+        run: Called with the sources and every flag's value; returns the exit status.
+    """
+    main = operation.media[0].name
+    signature = inspect.Signature(
+        [
+            inspect.Parameter("sources", inspect.Parameter.VAR_POSITIONAL, annotation=SOURCES),
+            *(flag(parameter) for parameter in operation.parameters.values() if parameter.name != main),
+            *further,
+        ]
+    )
+
+    def called(*sources: str, **given: Any) -> int:
+        bound = signature.bind(*sources, **given)
+        bound.apply_defaults()  # cyclopts hands over only what was given
+        return run(list(sources), bound.kwargs)
+
+    called.__name__ = name
+    called.__doc__ = operation.summary
+    called.__signature__ = signature  # type: ignore[attr-defined]
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in signature.parameters.values()}
+    return called
+
+
+def add(app: cyclopts.App, name: str, function: Callable[..., int], examples: Iterable[str]) -> None:
+    """Make `function` the command `name` of `app`, with its examples in the help."""
+    usage = f"Usage: ml4a {name} SOURCE... [OPTIONS]"
+    app.command(function, name=name, usage=usage, help_epilogue=epilogue(examples))
+
+
+def epilogue(examples: Iterable[str]) -> str:
+    """What stands below a command's help."""
+    return "Examples:\n\n" + "\n".join(f"    {line}" for line in examples)
