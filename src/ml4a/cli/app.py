@@ -38,7 +38,8 @@ def build(tokens: list[str]) -> cyclopts.App:
         options = [*common_options(), *model_options(candidates)]
         command = derived.command(name, verb.operation, options, functools.partial(run_verb, verb))
         derived.add(app, name, command, verb.operation.examples)
-    for group in (functions, masking, canvas, film):
+    functions.register(app, tokens)
+    for group in (masking, canvas, film):
         group.register(app)
     app.command(weights_commands.build())
     for command in (*about.COMMANDS, what):

@@ -16,12 +16,15 @@ from ml4a.models._operation import Operation
 from . import derived
 from .run import common_options, run
 
+COMPLETION = "--install-completion"
+
 
 class Function:
     """A picture function as a verb; its module is imported when the verb is asked for."""
 
-    def __init__(self, verb: str, location: str, *examples: str) -> None:
+    def __init__(self, verb: str, summary: str, location: str, *examples: str) -> None:
         self.verb = verb
+        self.summary = summary
         self.examples = examples
         self._module, _, self._name = location.partition(":")
 
@@ -33,9 +36,7 @@ class Function:
     @functools.cached_property
     def operation(self) -> Operation:
         """Its parameters, as `jobs.apply` and the command line want to know them."""
-        plain = inspect.unwrap(self.function)
-        summary = (inspect.getdoc(plain) or "").partition("\n\n")[0]
-        return Operation(self._name, self.verb, summary, self.examples, parameters(plain))
+        return Operation(self._name, self.verb, self.summary, self.examples, parameters(inspect.unwrap(self.function)))
 
     def __call__(self, picture: Any, **given: Any) -> Any:
         """Do what the verb does to one picture."""
@@ -45,6 +46,7 @@ class Function:
 FUNCTIONS = (
     Function(
         "match-color",
+        "Give a picture the colours of another.",
         "ml4a.media.color:match_color",
         "ml4a match-color photo.jpg --reference painting.jpg",
         "ml4a match-color clip.mp4 --reference sample:embers --method transport --strength 0.7 -o warm.mp4",
@@ -52,8 +54,13 @@ FUNCTIONS = (
 )
 
 
-def register(app: cyclopts.App) -> None:
-    """Add the verbs to the command line."""
+def register(app: cyclopts.App, tokens: list[str]) -> None:
+    """Add the verbs to the command line; of those that are not asked for, only what they do."""
     for each in FUNCTIONS:
-        command = derived.command(each.verb, each.operation, common_options(), functools.partial(run, each.verb, each))
-        derived.add(app, each.verb, command, each.examples)
+        if tokens[:1] in ([], [each.verb], [COMPLETION]):
+            command = derived.command(
+                each.verb, each.operation, common_options(), functools.partial(run, each.verb, each)
+            )
+            derived.add(app, each.verb, command, each.examples)
+        else:
+            app.command(cyclopts.App(name=each.verb, help=each.summary))

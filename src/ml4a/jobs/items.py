@@ -12,7 +12,6 @@ from typing import Any
 
 from ml4a._core.errors import BadValue, NotFound, OutputExists
 from ml4a._core.files import refuse_existing
-from ml4a.media.video import Clip
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
 FILMS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif", ".apng"})
@@ -72,6 +71,8 @@ def output_name(source: Any, suffix: str | None = None) -> str:
     if is_camera(source):
         return f"camera{suffix or '.mp4'}"
     if not isinstance(source, str | os.PathLike):
+        from ml4a.media.video import Clip
+
         return f"clip{suffix or '.mp4'}" if isinstance(source, Clip) else f"picture{suffix or '.png'}"
     name = os.fspath(source).removeprefix("sample:")
     name = re.sub(r"[?#].*", "", name) if "://" in name else name

@@ -31,6 +31,9 @@ _SMALLEST_SIDE = 32
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
+_STANDSTILL = 1e-3
+"""Pixels; shorter ways are not made visible."""
+
 _LARGEST_SHARE = 0.85
 """Of the result before in the next."""
 _LARGEST_GAIN = 2.0
@@ -65,6 +68,26 @@ class Flow:
             return self
         scale = np.array([size[0] / self.size[0], size[1] / self.size[1]], np.float32)
         return Flow(cv2.resize(self.vectors, size, interpolation=cv2.INTER_LINEAR) * scale)
+
+    def view(self) -> Array:
+        """The flow in colours: a direction is a hue (right is red, down yellow-green), the longest way the purest one.
+
+        Returns:
+            H×W×3 float32 in [0, 1].
+        """
+        import cv2
+
+        x, y = (np.ascontiguousarray(self.vectors[:, :, axis]) for axis in (0, 1))
+        length, angle = cv2.cartToPolar(x, y, angleInDegrees=True)
+        purity = length / max(float(length.max()), _STANDSTILL)
+        colors = np.stack([angle, purity, np.ones_like(angle)], axis=2).astype(np.float32, copy=False)
+        return cv2.cvtColor(colors, cv2.COLOR_HSV2RGB)
+
+    def _repr_png_(self) -> bytes:
+        """Notebooks show its colours."""
+        from . import image
+
+        return image.encode(self.view(), ".png")
 
 
 def dis(a: Array, b: Array, *, preset: Preset = "medium") -> Flow:

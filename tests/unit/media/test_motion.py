@@ -8,7 +8,7 @@ import pytest
 from known_motion import HEIGHT, WIDTH, KnownFilm, texture
 
 from ml4a._core.errors import BadValue
-from ml4a.media import motion
+from ml4a.media import image, motion
 from ml4a.media.motion import Flow
 
 
@@ -140,3 +140,15 @@ def test_blend_mixes_by_a_number_or_by_pixel():
     assert (motion.blend(a, b, 0.25) == 0.25).all()
     weight = np.linspace(0, 1, 6, dtype=np.float32)[None].repeat(4, axis=0)
     np.testing.assert_array_equal(motion.blend(a, b, weight)[:, :, 1], weight)
+
+
+def test_a_flow_shows_directions_as_hues():
+    vectors = np.zeros((2, 3, 2), np.float32)
+    vectors[0, 1], vectors[0, 2], vectors[1, 0] = (4, 0), (-4, 0), (2, 0)
+    shown = motion.Flow(vectors).view()
+    assert np.allclose(shown[0, 0], (1, 1, 1))  # it stands still
+    assert np.allclose(shown[0, 1], (1, 0, 0), atol=0.01)
+    assert np.allclose(shown[0, 2], (0, 1, 1), atol=0.01)
+    assert np.allclose(shown[1, 0], (1, 0.5, 0.5), atol=0.01)
+    decoded = image.to_array(image.load(motion.Flow(vectors)._repr_png_()))
+    assert np.abs(decoded - shown).max() < 0.003

@@ -12,7 +12,6 @@ from ml4a._core.kinds import Picture
 
 from ..image import _kinds
 from ..image._load import load
-from ..video._frames import to_bytes, to_floats
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -69,6 +68,8 @@ def eight_bit(picture: Any) -> Array | None:
     Raises:
         BadValue: an array or tensor that is no picture.
     """
+    from ..video._frames import to_bytes, to_floats
+
     if isinstance(picture, Image.Image) or (isinstance(picture, np.ndarray) and picture.dtype == np.uint8):
         return np.asarray(_kinds.to_pil(picture))
     array = _kinds.to_array(picture)
