@@ -1,0 +1,72 @@
+"""Every block of Python and every line of shell in the documents does what it says, with files of these names."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import film_files
+import numpy as np
+import pytest
+from PIL import Image
+
+from ml4a import audio, image
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZES = {"README.md": (40, 512), "docs/canvas.md": (96, 72)}
+"""Of photo.jpg: README.md loads it 768 px high, and enlarges that."""
+NOT_RUN = ("camera:0", "--install-completion", ". .venv/bin/activate", "net.pth")
+"""Lines for a camera, a shell's own settings, and a file that nobody has."""
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documents")]
+
+
+@pytest.fixture
+def folder(tmp_path, request):
+    """A folder with a photograph, a painting, a film, a song and drawings in it."""
+    size = SIZES[request.param]
+    photo = image.load("sample:chelsea", size=size)
+    for name in ("photo.jpg", "painting.jpg", "sky.jpg"):
+        image.save(photo, tmp_path / name)
+    (tmp_path / "drawings").mkdir()
+    image.save(image.load("sample:ink", size=(24, 16)), tmp_path / "drawings" / "a.png")
+    (tmp_path / "frames").mkdir()
+    for name in ("clip.mp4", "other.mov", "a.mp4", "b.mp4"):
+        film_files.write_film(tmp_path / name, film_files.pan(60, 64, 48), rate=10, sound=film_files.tones(6))
+    audio.sample(1).save(tmp_path / "song.mp3")
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(tmp_path / "frames" / "1.png")
+    return tmp_path
+
+
+def blocks(document: str, language: str) -> list[str]:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("folder", SIZES, indirect=True, ids=str)
+def test_the_python_of_a_document_runs(folder, request):
+    found = blocks(request.node.callspec.params["folder"], "python")
+    assert len(found) >= 2
+    before = set(os.listdir(folder))
+    done = subprocess.run([sys.executable, "-c", "\n".join(found)], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    saved = {name for block in found for name in re.findall(r'"([\w-]+\.(?:png|mp4|webm))"', block)} - before
+    assert len(saved) >= 4
+    assert saved <= set(os.listdir(folder))
+
+
+@pytest.mark.parametrize("folder", ["README.md"], indirect=True, ids=str)
+def test_the_lines_of_shell_of_the_read_me_run(folder):
+    lines = [line for block in blocks("README.md", "sh") for line in block.splitlines() if line.startswith("ml4a ")]
+    lines = [line for line in lines if not any(words in line for words in NOT_RUN)]
+    assert len(lines) >= 15
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for line in lines:
+        command = ["bash", "-euo", "pipefail", "-c", line]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        for result in re.findall(r"-o (\w+\.\w+|\w+/)", line):
+            assert (folder / result).exists(), line
