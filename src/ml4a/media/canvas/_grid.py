@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from ml4a._core.errors import BadValue
 
 from ._points import Array, Points, Stage
-from ._rows import assembled
+from ._rows import Places, assembled
 from ._sample import pixel_places
 from ._warp import Warp
 
@@ -24,24 +24,24 @@ def matrix_of(warp: Warp, stage: Stage) -> Array | None:
     return points.matrix
 
 
-def places_of(warp: Warp, stage: Stage, source: tuple[int, int], keep: bool) -> tuple[Array, Array]:
-    """Where the pixels of a stage look in a picture: its columns and rows, H×W float32.
+def places_of(warp: Warp, stage: Stage, source: tuple[int, int], keep: bool) -> Places:
+    """Where the pixels of some rows of a stage look in a picture: its columns and rows.
 
     Args:
         warp: The score, its signals replaced by numbers.
         stage: What is to be made.
         source: (width, height) of the picture.
-        keep: Whether they will be the same at any time, and are worth keeping. If not, they are valid in this thread
-            until it asks for others.
+        keep: Whether they will be the same at any time, and are worth keeping.
     """
 
     def places(rows: slice) -> tuple[Array, Array]:
         return pixel_places(_followed(warp, Points(stage, rows)).arrays, source)
 
-    key = warp, stage.size, source
     if not keep:
-        return assembled(places, stage.size, passing=True)
-    return _KEPT.get(key) or _KEPT.put(key, assembled(places, stage.size))
+        return places
+    key = warp, stage.size, source
+    x, y = _KEPT.get(key) or _KEPT.put(key, assembled(places, stage.size))
+    return lambda rows: (x[rows], y[rows])
 
 
 def canvas_places(warp: Warp, stage: Stage) -> tuple[Array, Array]:

@@ -17,7 +17,8 @@ def distance(x: Array, y: Array) -> Array:
     import cv2
 
     length = cv2.magnitude(x, y).reshape(x.shape)
-    return np.maximum(length, np.float32(_NEAR), out=length)
+    length += np.float32(_NEAR)
+    return length
 
 
 def to_polar(x: Array, y: Array) -> tuple[Array, Array]:

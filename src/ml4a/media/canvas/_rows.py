@@ -1,10 +1,14 @@
-"""Places are worked out for some rows at a time, so that their arrays stay in the processor's caches."""
+"""Places are worked out and looked up for some rows at a time, so that their arrays stay in the processor's caches.
+
+The processor's cores share the blocks of rows. NumPy and OpenCV let go of Python's lock meanwhile.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from typing import TypeAlias
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -12,39 +16,56 @@ from ._points import Array
 
 Places: TypeAlias = Callable[[slice], tuple[Array, Array]]
 """Some rows of a picture → the places, x and y, at which their pixels look: rows×W float32."""
+T = TypeVar("T")
 
-_PIXELS = 30_000
-"""In a block of rows: floats of 120 kB, small enough that memory is used again instead of being asked for anew."""
+_PIXELS = 120_000
+"""In a block of rows: floats of half a megabyte, small enough that memory is used again instead of being asked for
+anew, and large enough that OpenCV's threads do not spend their time waiting for the next call."""
+_HELPERS = min(os.cpu_count() or 1, 8) - 1
+"""Threads beside the one that asks."""
+
+_POOL = ThreadPoolExecutor(max(_HELPERS, 1), thread_name_prefix="ml4a-canvas")
 
 
-_LOCAL = threading.local()
-
-
-def assembled(places: Places, size: tuple[int, int], passing: bool = False) -> tuple[Array, Array]:
-    """The places of all rows of a picture of (width, height): H×W float32.
-
-    Args:
-        places: Gives them for some rows.
-        size: Of the picture.
-        passing: They are done with before the next are asked for, and may lie where the last lay: for a large picture
-            fresh memory takes as long as what is written there.
-    """
+def assembled(places: Places, size: tuple[int, int]) -> tuple[Array, Array]:
+    """The places of all rows of a picture of (width, height): H×W float32."""
     width, height = size
-    x, y = _reused((height, width)) if passing else _fresh((height, width))
-    step = max(1, _PIXELS // width)
-    for start in range(0, height, step):
-        rows = slice(start, min(start + step, height))
+    x, y = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+
+    def assemble(rows: slice) -> None:
         x[rows], y[rows] = places(rows)
+
+    in_blocks(assemble, size)
     return x, y
 
 
-def _fresh(shape: tuple[int, int]) -> tuple[Array, Array]:
-    return np.empty(shape, np.float32), np.empty(shape, np.float32)
+def in_blocks(work: Callable[[slice], None], size: tuple[int, int]) -> None:
+    """Do some work on all rows of a picture of (width, height), some rows at a time.
+
+    The blocks are the same however many threads there are, and so is what comes out.
+    """
+    width, height = size
+    step = max(1, _PIXELS // width)
+    shared(work, [slice(start, min(start + step, height)) for start in range(0, height, step)])
 
 
-def _reused(shape: tuple[int, int]) -> tuple[Array, Array]:
-    """This thread's, if they are of the right shape."""
-    kept = getattr(_LOCAL, "arrays", None)
-    if kept is None or kept[0].shape != shape:
-        kept = _LOCAL.arrays = _fresh(shape)
-    return kept
+def shared(work: Callable[[T], None], pieces: Iterable[T]) -> None:
+    """Do some work on all pieces; this thread and others take one after the other.
+
+    This thread waits for none that has not begun, so work may itself be shared.
+    """
+    waiting = list(pieces)
+    helpers = min(_HELPERS, len(waiting) - 1)
+    left = iter(waiting)
+
+    def take() -> None:
+        for piece in left:
+            work(piece)
+
+    helping = [_POOL.submit(take) for _ in range(helpers)]
+    try:
+        take()
+    finally:
+        for helper in helping:
+            if not helper.cancel():
+                helper.result()

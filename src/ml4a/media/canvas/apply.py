@@ -79,8 +79,8 @@ def through(array: Array, warp: Warp, stage: Stage, border: str, interpolation: 
     score = _grid.at(warp, stage.time)
     matrix = _grid.matrix_of(score, stage)
     if matrix is None:
-        x, y = _grid.places_of(score, stage, source, keep=not warp.moving)
-        result = _sample.at_places(planes, x, y, border, interpolation)
+        places = _grid.places_of(score, stage, source, keep=not warp.moving)
+        result = _sample.at_places(planes, places, stage.size, border, interpolation)
     elif source == stage.size and np.array_equal(matrix, AT_REST):
         result = _sample.at_rest(planes, border)
     else:
@@ -144,8 +144,12 @@ def map_image(
         _sample.check_sides(each)
     planes = array[:, :, None] if array.ndim == 2 else array
 
-    x, y = (np.ascontiguousarray(coordinates[:, :, axis], dtype=np.float32) for axis in range(2))
-    result = _sample.at_places(planes, *_sample.pixel_places((x, y), source), border, interpolation)
+    def places(rows: slice) -> tuple[Array, Array]:
+        x, y = (np.ascontiguousarray(coordinates[rows, :, axis], dtype=np.float32) for axis in range(2))
+        return _sample.pixel_places((x, y), source)
+
+    size = coordinates.shape[1], coordinates.shape[0]
+    result = _sample.at_places(planes, places, size, border, interpolation)
     return _kinds.as_kind(result[:, :, 0] if array.ndim == 2 and result.shape[2] == 1 else result, kind)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from abc import abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, TypeAlias
 
@@ -17,7 +16,8 @@ from ml4a._core.params import Doc, Range
 from ml4a.media import motion, noise
 
 from ._points import AT_REST, Array, Held, Points, Stage
-from ._sample import to_pixels
+from ._rows import shared
+from ._sample import below, to_pixels
 from ._warp import Number, Warp, plain, scalar
 
 Moves: TypeAlias = tuple[Array, Array]
@@ -83,21 +83,23 @@ class Field(Warp):
         """At amount 1: exact, or interpolated where that is exact enough."""
         stage, matrix = points.stage, points.matrix
         if matrix is not None:
-            whole = stage.once((self, matrix.tobytes()), lambda: self._over_stage(stage, matrix))
-            if whole is not None:
-                return whole[0][points.rows], whole[1][points.rows]
+            seen = stage.once((self, matrix.tobytes()), lambda: self._seen_through(matrix, stage))
+            if seen is not None:
+                nodes, through = seen
+                return _rows_of(nodes, through, points)
         x, y = points.arrays
         nodes, unit = self._nodes_around(stage, float(np.abs(x).max()), float(np.abs(y).max()))
         if nodes is not None:
             return _looked_up(nodes, x, y, unit, unit)
         return self.at_places(x / scalar(self.scale), y / scalar(self.scale), *self._further(stage.time))
 
-    def _over_stage(self, stage: Stage, matrix: Array) -> Moves | None:
-        """The moves of all pixels of a stage that look through a matrix; None if they look too far out."""
-        import cv2
+    def _seen_through(self, matrix: Array, stage: Stage) -> tuple[Moves, Array | None] | None:
+        """The moves at nodes, and which nodes the pixels of a stage see through a matrix: 2×3, None if each its own.
 
-        if np.array_equal(matrix, AT_REST) and self._step(stage) < _WORTH:  # a node for each pixel, and none between
-            return self._moves_every(1, _ERROR / self._pixels(stage), stage, stage.size)
+        Nothing if they look too far out.
+        """
+        if np.array_equal(matrix, AT_REST) and self._step(stage) < _WORTH:
+            return self._moves_every(1, _ERROR / self._pixels(stage), stage, stage.size), None
         width, height = stage.extent
         corners = np.abs(matrix @ [[width, width, -width, -width], [height, -height, height, -height], [2] * 4]) / 2
         nodes, unit = self._nodes_around(stage, *corners.max(axis=1)[:2])
@@ -105,11 +107,7 @@ class Field(Warp):
             return None
         height, width = nodes[0].shape
         to_nodes = np.array([[unit, 0, width / 2 - 0.5], [0, unit, height / 2 - 0.5], [0, 0, 1]])
-        from_pixels = np.linalg.inv(to_pixels(stage.size))
-        through = (to_nodes @ matrix @ from_pixels)[:2]
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        x, y = (cv2.warpAffine(plane, through, stage.size, flags=flags) for plane in nodes)
-        return x, y
+        return nodes, (to_nodes @ matrix @ np.linalg.inv(to_pixels(stage.size)))[:2]
 
     def _nodes_around(self, stage: Stage, x: float, y: float) -> tuple[Moves | None, float]:
         """The moves at nodes around the middle of the canvas, as far as x and y, and how many nodes make a unit."""
@@ -175,10 +173,13 @@ class Noise(Field, kind="noise"):
 
     def over(self, size: tuple[int, int], **options: Any) -> Moves:
         """The field over a picture."""
-        field = functools.partial(noise.field, size, octaves=self.octaves, **options)
-        with ThreadPoolExecutor(2) as pool:
-            x, y = pool.map(lambda axis: field(seed=(self.seed or 0, axis)), range(2))
-        return x, y
+        found: dict[int, Array] = {}
+
+        def make(axis: int) -> None:
+            found[axis] = noise.field(size, octaves=self.octaves, seed=(self.seed or 0, axis), **options)
+
+        shared(make, range(2))
+        return found[0], found[1]
 
     def at_places(self, *coordinates: Any) -> Moves:
         """The field anywhere."""
@@ -309,6 +310,18 @@ def _looked_up(nodes: Moves, x: Array, y: Array, across: float, down: float) -> 
     # Plane by plane: OpenCV is twice as fast with one channel each time as with two at once.
     found = [cv2.remap(plane, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for plane in nodes]
     return found[0], found[1]
+
+
+def _rows_of(nodes: Moves, through: Array | None, points: Points) -> Moves:
+    """The moves of some rows of a stage that see the nodes through a matrix 2×3; None: each pixel its own node."""
+    import cv2
+
+    rows = points.rows
+    if through is None:
+        return nodes[0][rows], nodes[1][rows]
+    size, flags = (points.stage.width, rows.stop - rows.start), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    x, y = (cv2.warpAffine(plane, below(through, rows.start), size, flags=flags) for plane in nodes)
+    return x, y
 
 
 def _rougher(growth: float, octaves: int) -> float:

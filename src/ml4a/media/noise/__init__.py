@@ -256,7 +256,7 @@ def curl_field(
     """
     octave = Octaves(octaves, persistence, lacunarity, seed)
     x, y, rest = _grid(size, scale, time, period)
-    _, along_x, along_y = on_grid(_simplex.add, x, y, rest, octave, _checked_error(error), slopes=2)
+    along_x, along_y = on_grid(_simplex.add, x, y, rest, octave, _checked_error(error), slopes=2)
     return along_y, np.negative(along_x, out=along_x)
 
 

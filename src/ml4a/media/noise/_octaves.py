@@ -102,7 +102,7 @@ def at_points(kernel: Kernel, point: Sequence[Any], octaves: Octaves, slopes: in
 def on_grid(
     kernel: Kernel, x: Array, y: Array, rest: Sequence[float], octaves: Octaves, error: float, slopes: int = 0
 ) -> list[Array]:
-    """The noise on the pixels of a grid, and its derivatives along x and y, if `slopes` is 2: H×W.
+    """The noise on the pixels of a grid, or its derivatives along x and y, if `slopes` is 2: H×W each.
 
     Noise is smooth, so where pixels lie close together for an octave, only some are evaluated, and those between them
     interpolated, by polynomials of the fifth degree.
@@ -113,30 +113,50 @@ def on_grid(
         y: H numbers at even distances: one for each row.
         rest: The grid's further coordinates.
         octaves: Of the noise.
-        error: How far noise, which is between -1 and 1, and each derivative may be off for that. 0: not at all.
+        error: How far noise, which is between -1 and 1, or each derivative may be off for that. 0: not at all.
         slopes: How many derivatives.
 
     Raises:
         BadValue: coordinates that are no numbers, or too far out.
     """
     octaves.check(max(float(np.abs(place).max()) for place in (x, y, np.array([0.0, *rest]))))
-    results = [np.zeros((len(y), len(x)), np.float32) for _ in range(1 + slopes)]
-    # Shares of the error that leave the fewest points to evaluate; an octave has them by its frequency squared.
-    costs = [frequency ** (4 / 3) * weight ** (1 / 3) for frequency, weight in octaves.layers]
-    for (frequency, weight), cost in zip(octaves.layers, costs, strict=True):
-        share = error * cost / sum(costs) / weight
-        distance = (share / _NOISE_ERROR) ** (1 / 4)
-        if slopes:
-            distance = min(distance, (share / frequency / _SLOPE_ERROR) ** (1 / 3))
-        (columns, step_x), (rows, step_y) = (_nodes(axis, distance / frequency) for axis in (x, y))
+    results = [np.zeros((len(y), len(x)), np.float32) for _ in range(slopes or 1)]
+    distances = _distances(octaves.layers, error, min(_spacing(x), _spacing(y)), slopes > 0)
+    for (frequency, weight), distance in zip(octaves.layers, distances, strict=True):
+        (columns, step_x), (rows, step_y) = (_nodes(axis, distance) for axis in (x, y))
         places = np.broadcast_arrays(columns[None, :], rows[:, None], *map(np.float64, rest))
         flat = [place.astype(np.float32).reshape(-1) for place in places]
-        known = [np.zeros(flat[0].size, np.float32) for _ in results]
+        known = [np.zeros(flat[0].size, np.float32) for _ in range(1 + slopes)]
         _add(kernel, known, flat, lattice(len(flat), octaves.seed), frequency, weight)
-        for result, values in zip(results, known, strict=True):
+        for result, values in zip(results, known[1:] or known, strict=True):
             values = values.reshape(len(rows), len(columns))
             result += _refined(_refined(values.T, step_x, len(x)).T, step_y, len(y))
     return results
+
+
+def _distances(layers: list[tuple[float, float]], error: float, spacing: float, slopes: bool) -> list[float]:
+    """How far apart the points to evaluate may be for each octave; 0 where they would not be two pixels apart.
+
+    The error is shared by those that are interpolated, such that the fewest points have to be evaluated; an octave has
+    them by its frequency squared.
+    """
+    distances = [0.0] * len(layers)
+    between = list(range(len(layers)))
+    while between:
+        costs = {number: layers[number][0] ** (4 / 3) * layers[number][1] ** (1 / 3) for number in between}
+        for number, cost in costs.items():
+            frequency, weight = layers[number]
+            share = error * cost / sum(costs.values()) / weight
+            if slopes:
+                distances[number] = (share / frequency / _SLOPE_ERROR) ** (1 / 3) / frequency
+            else:
+                distances[number] = (share / _NOISE_ERROR) ** (1 / 4) / frequency
+        finest = min(between, key=distances.__getitem__)
+        if distances[finest] >= 2 * spacing:
+            break
+        distances[finest] = 0.0
+        between.remove(finest)
+    return distances
 
 
 def _add(
@@ -155,19 +175,22 @@ def _add(
 
 def _nodes(axis: Array, distance: float) -> tuple[Array, int]:
     """The places to evaluate so that they are not more than `distance` apart, and how many pixels that is."""
-    spacing = abs(float(axis[-1] - axis[0])) / max(1, len(axis) - 1)
-    step = min(math.floor(distance / max(spacing, 1e-12)), len(axis))
+    step = min(math.floor(distance / _spacing(axis)), len(axis))
     if step < 2:
         return axis, 1
     count = -(-len(axis) // step) + _NODES - 1
     return axis[0] + (axis[-1] - axis[0]) / (len(axis) - 1) * step * (np.arange(count) - (_NODES // 2 - 1)), step
 
 
+def _spacing(axis: Array) -> float:
+    return max(abs(float(axis[-1] - axis[0])) / max(1, len(axis) - 1), 1e-12)
+
+
 def _refined(values: Array, step: int, count: int) -> Array:
     """Rows `step` apart → the first `count` of all rows."""
-    values = np.ascontiguousarray(values)
     if step == 1:
         return values
+    values = np.ascontiguousarray(values)
     windows = np.lib.stride_tricks.sliding_window_view(values, _NODES, axis=0).swapaxes(1, 2)
     return (_between(step) @ windows).reshape(-1, values.shape[1])[:count]
 
