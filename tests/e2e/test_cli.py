@@ -190,6 +190,59 @@ def test_output_that_nobody_reads_is_no_error(tmp_path):
     assert done.stderr == ""
 
 
+MATCH = ("match-color", "photo.png", "--reference", "sample:ink", "-o", "out.png")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}, {"COLUMNS": "1"}, {"TZ": "Nowhere/Land"}, {"HOME": ""}),
+        *({"LC_ALL": "de_DE.UTF-8"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
+    ],
+    ids=str,
+)
+def test_any_terminal_language_and_time_zone_will_do(settings, ml4a, photo, tmp_path):
+    ok(ml4a(*MATCH[:-1], "plain.png", "--strength", "0.5"))
+    done = ml4a(*MATCH, "--strength", "0.5", **settings)
+    assert ok(done) == "out.png\n"
+    assert done.stderr == b""
+    assert np.array_equal(image.to_array(tmp_path / "out.png"), image.to_array(tmp_path / "plain.png"))
+
+
+def test_help_has_no_colours_where_none_are_wanted(ml4a):
+    for settings in ({"NO_COLOR": "1", "FORCE_COLOR": ""}, {"TERM": "dumb"}, {}):
+        assert "\x1b" not in ok(ml4a("match-color", "--help", **settings))
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "| true"])
+def test_closed_streams_are_no_error(closed, photo, tmp_path):
+    command = f"set -o pipefail; {sys.executable} -m ml4a {' '.join(MATCH)} {closed}"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert image.size(tmp_path / "out.png") == image.size(photo)
+
+
+@pytest.mark.parametrize(
+    "name", [b"a b;$(touch x) .png", b"new\nline.png", "🎨.png".encode(), b"caf\xe9.png", b"-rf.png"]
+)
+def test_odd_names_are_names(name, ml4a, photo, tmp_path):
+    photo.rename(tmp_path / os.fsdecode(name))
+    done = ml4a(
+        "match-color", f"./{os.fsdecode(name)}", "--reference", "sample:ink", "-o", f"./out-{os.fsdecode(name)}"
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert set(os.listdir(os.fsencode(tmp_path))) == {name, b"out-" + name}
+
+
+def test_names_that_are_too_long_are_said_to_be(ml4a, photo):
+    long = "x" * 300 + ".png"
+    for source, target in ((long, "out.png"), (photo.name, long)):
+        done = ml4a("match-color", source, "--reference", "sample:ink", "-o", target)
+        assert done.returncode == 2
+        assert done.stderr.startswith(b"ml4a: cannot ")
+        assert done.stderr.endswith(b": the name is too long\n")
+
+
 @pytest.mark.parametrize("verb", ["upscale", "sketch"])
 @pytest.mark.parametrize("size", [(1, 1), (20000, 1)])
 def test_a_point_and_a_line(verb, size, ml4a, tmp_path):

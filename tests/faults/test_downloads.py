@@ -284,6 +284,7 @@ def test_an_encoded_body_is_decoded_and_started_anew_after_a_cut(server: LyingSe
     packed = Answer(gzip.compress(DATA), headers={"Content-Encoding": "gzip"})
     cut = Answer(packed.body, headers=packed.headers, cut=HALF)
     fetch(server.put("/net", cut, packed))
+    assert ranges(server)[-1] is None
     assert files_in_cache() == ["toy.bin"]
 
 

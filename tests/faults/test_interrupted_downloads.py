@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import toy_card
+from archives import zipped
 from lying_server import Answer, LyingServer
 from toy_download import DATA, HALF, SHA256, fetch, files_in_cache, partials, ranges
 
@@ -115,6 +116,28 @@ def test_killed_again_and_again_it_is_finished_in_the_end(known: bool, server: L
     assert finished < 25
 
 
+@pytest.mark.slow
+def test_killed_while_it_takes_a_member_out_of_an_archive_it_leaves_none_or_a_whole_one(tmp_path: Path):
+    """By SIGKILL at any moment of taking ten million bytes out of a zip archive."""
+    data = UNIT * 10_000
+    archive = zipped(tmp_path / "x.zip", {"net.pth": data})
+    expected = toy_card.write(data, f"file:{archive}#net.pth")
+    moments = random.Random(4)
+    left: set[Path] = set()
+    for _ in range(15):
+        with start_process() as process:
+            while process.poll() is None and left == set(cache.root().glob("*.tmp")):
+                time.sleep(0.001)
+            time.sleep(moments.uniform(0, 0.04))
+            process.kill()
+        left = set(cache.root().glob("*.tmp"))
+        if expected.exists():
+            assert expected.read_bytes() == data
+            expected.unlink()
+    assert any(0 < file.stat().st_size < len(data) for folder in left for file in folder.iterdir()), "some were halves"
+    assert weights.fetch("toy")["network"].read_bytes() == data
+
+
 def test_an_owner_wrongly_taken_for_dead_breaks_nothing(
     held: threading.Event, server: LyingServer, monkeypatch: pytest.MonkeyPatch
 ):
@@ -142,6 +165,16 @@ def test_ctrl_c_keeps_what_there_is_for_the_next_time(held: threading.Event, ser
     assert len(files_in_cache()) == 1  # and no owner's file
     weights.fetch("toy")
     assert ranges(server)[-1] == "bytes=500000-"
+
+
+def test_ctrl_c_on_the_command_line_is_one_line_and_keeps_what_there_is(held: threading.Event, server: LyingServer):
+    command = [sys.executable, "-m", "ml4a", "weights", "fetch", "toy"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_for_half()
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == ("", "ml4a: stopped\n")
+    assert process.returncode == 130
+    assert list(partials().values()) == [500_000]
 
 
 def test_stopping_by_cancel_keeps_what_there_is(server: LyingServer):

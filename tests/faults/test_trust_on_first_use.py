@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import subprocess
 import sys
@@ -98,6 +99,15 @@ def test_a_download_is_continued_only_where_the_server_tells_versions_apart(serv
     assert server.requests[1].headers["If-Range"] == '"one"'
     server.requests.clear()
     toy_card.write(DATA, server.put("/dumb", Answer(DATA[::-1], cut=HALF), Answer(DATA)), known=False)
+    assert weights.fetch("toy")["network"].read_bytes() == DATA
+    assert ranges(server) == [None, None]
+
+
+def test_a_download_that_came_encoded_is_not_continued(server: LyingServer):
+    """The server counts the bytes that it sends, and not those that were decoded and kept."""
+    headers = {"Content-Encoding": "gzip", "ETag": '"one"'}
+    packed = gzip.compress(DATA)
+    card(server.put("/net", Answer(packed, cut=HALF, headers=headers), Answer(packed, headers=headers)))
     assert weights.fetch("toy")["network"].read_bytes() == DATA
     assert ranges(server) == [None, None]
 

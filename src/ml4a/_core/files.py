@@ -23,11 +23,22 @@ _REASONS = {
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Raise before any work is done if `path` is taken and may not be replaced."""
-    if path.is_dir():
+    """Raise before any work is done if `path` is taken and may not be replaced, or is no name that a file can have."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise CannotWrite(f"cannot write {path}: {reason(error)}") from None
+    if is_folder(path):
         raise OutputExists(f"{path} is a folder; name a file in it")
     if not overwrite and os.path.lexists(path):
         raise OutputExists(f"{path} exists; choose another name or allow overwriting (--overwrite, overwrite=True)")
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder is there; unlike `Path.is_dir`, false also for what is too long for a name, as addresses are."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def reason(error: OSError) -> str:

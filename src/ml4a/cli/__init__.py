@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from ml4a._core.errors import Cancelled, Ml4aError
 
@@ -20,10 +22,13 @@ def main(arguments: list[str] | None = None) -> int:
     from .adapter import STANDARD_STREAM, shield_streams
     from .app import build
 
+    if sys.stderr is None:  # closed by whoever started us
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     tokens = sys.argv[1:] if arguments is None else arguments
     try:
         with _licences_for_people():
             result = build(tokens)(shield_streams(tokens))
+        print(end="", flush=True)  # here and not at exit, where a reader that is gone would be complained about
     except (KeyboardInterrupt, Cancelled):
         return _fail("stopped", INTERRUPTED)
     except (Ml4aError, CycloptsError) as error:

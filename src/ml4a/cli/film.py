@@ -9,6 +9,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from ml4a._core.errors import BadValue
+from ml4a._core.files import is_folder
 from ml4a.jobs.items import FILMS
 
 from . import console, derived
@@ -156,7 +157,7 @@ def register(app: cyclopts.App) -> None:
 def _open(file: str, rate: float | None = None) -> Clip:
     from ml4a.media import video
 
-    if Path(file).is_dir() or "*" in file:
+    if is_folder(file) or "*" in file:
         return video.from_images(file, rate or 30)
     clip = video.open(file)
     return clip if rate is None else clip.at_rate(rate)

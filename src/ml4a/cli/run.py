@@ -10,6 +10,7 @@ from typing import Any
 
 from ml4a import jobs
 from ml4a._core.errors import BadValue
+from ml4a._core.files import is_folder
 from ml4a.jobs.items import output_name
 from ml4a.models import registry
 from ml4a.models.registry import Verb
@@ -68,7 +69,7 @@ def default_target(verb: str, source: Any) -> Path:
     if isinstance(source, list) or not isinstance(source, str):
         return Path(f"{verb}.png") if isinstance(source, bytes) else Path(verb)
     path = Path(source)
-    if path.is_dir():
+    if is_folder(path):
         return path.parent / f"{path.resolve().name}-{verb}"
     local = "://" not in source and not source.startswith(("sample:", "camera:"))
     name = Path(output_name(source))

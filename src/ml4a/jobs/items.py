@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ml4a._core.errors import BadValue, NotFound, OutputExists
-from ml4a._core.files import refuse_existing
+from ml4a._core.files import is_folder, refuse_existing
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
 FILMS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif", ".apng"})
@@ -47,7 +47,7 @@ def plan(source: Any, target: str | os.PathLike[str], *, overwrite: bool = False
     """
     sources = list(_expand(source))
     folder = len(sources) > 1 or _is_folder(source) or _is_folder(target)
-    if folder and Path(target).exists() and not Path(target).is_dir():
+    if folder and os.path.lexists(target) and not is_folder(target):
         raise OutputExists(f"{target} is a file; several results need a folder")
     items = [Item(each, Path(target) / output_name(each) if folder else Path(target)) for each in sources]
     taken: dict[Path, Item] = {}
@@ -104,7 +104,7 @@ def _expand(source: Any) -> Iterable[Any]:
 def _is_folder(source: Any) -> bool:
     if not isinstance(source, str | os.PathLike):
         return False
-    return Path(source).is_dir() or os.fspath(source).endswith(("/", os.sep))
+    return is_folder(source) or os.fspath(source).endswith(("/", os.sep))
 
 
 def _is_glob(source: str) -> bool:
@@ -112,7 +112,7 @@ def _is_glob(source: str) -> bool:
 
 
 def _same_file(source: Path, target: Path) -> bool:
-    return target.exists() and source.exists() and source.samefile(target)
+    return os.path.lexists(source) and target.exists() and source.exists() and source.samefile(target)
 
 
 def _natural(path: Path) -> list[Any]:

@@ -48,6 +48,11 @@ def test_a_folder_is_no_output(tmp_path):
         pass
 
 
+def test_a_name_that_is_too_long_is_refused_before_any_work(tmp_path):
+    with pytest.raises(CannotWrite, match="the name is too long"), atomic(tmp_path / ("x" * 300), overwrite=True):
+        raise AssertionError("the work began")
+
+
 def test_a_file_too_large_for_the_system_is_named_and_removed(tmp_path):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -77,3 +77,10 @@ def test_a_folder_does_not_go_into_a_file(photos, tmp_path):
     (tmp_path / "out.png").write_bytes(b"old")
     with pytest.raises(OutputExists, match="several results need a folder"):
         plan(photos, tmp_path / "out.png", overwrite=True)
+
+
+def test_an_address_longer_than_a_name_may_be_is_no_folder(tmp_path):
+    address = f"https://example.org/{'x' * 300}.png"
+    assert names(plan(address, tmp_path / "out.png")) == [(f"{'x' * 300}.png", "out.png")]
+    (tmp_path / "out.png").touch()
+    assert plan(address, tmp_path / "out.png", overwrite=True)[0].source == address

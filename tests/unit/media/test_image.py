@@ -7,7 +7,7 @@ import pytest
 from picture_files import scene
 
 from ml4a._core.errors import BadValue, OutputExists
-from ml4a.media import image, samples
+from ml4a.media import image, latents, samples
 
 
 def test_random_pictures_are_even_around_their_bias():
@@ -28,6 +28,17 @@ def test_random_pictures_repeat_with_their_seed_and_touch_no_other():
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     assert (image.random((5, 4)) != image.random((5, 4))).any()
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+
+
+def test_a_seed_is_a_whole_number_of_any_type_from_zero_up():
+    draws = (lambda seed: image.random((5, 4), seed=seed), lambda seed: latents.random(2, 8, seed=seed))
+    for draw in draws:
+        for seed in (np.int64(3), np.uint8(3), 3.0):
+            np.testing.assert_array_equal(draw(seed), draw(3))
+        np.testing.assert_array_equal(draw(0), draw(np.int32(0)))
+        for wrong in (-1, np.int64(-1), 2**32, 2**64, True, 1.5, "3", np.nan):
+            with pytest.raises(BadValue, match="seed"):
+                draw(wrong)
 
 
 def test_frames_are_numbered_and_never_overwritten_by_surprise(tmp_path):

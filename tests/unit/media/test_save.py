@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 
 import numpy as np
@@ -147,7 +148,7 @@ def test_a_picture_that_cannot_be_written_leaves_nothing_behind(tmp_path):
 
 
 def test_strange_names_are_written(tmp_path):
-    for name in ("-rf.png", "a b;$(id)\n.png", "🎨.png"):
+    for name in ("-rf.png", "a b;$(id)\n.png", "🎨.png", os.fsdecode(b"caf\xe9.png")):
         path = image.save(scene(4, 4), tmp_path / name)
         assert path.name == name
         assert image.size(path) == (4, 4)

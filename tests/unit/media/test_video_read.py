@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from fractions import Fraction
 
 import av
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from film_files import COLOURS, colour_bars, numbered, numbers, pan, set_display_matrix, to_yuv, tones, write_film
 
+from ml4a._core.errors import BadMedia
 from ml4a.media import video
 
 
@@ -152,6 +154,29 @@ def test_times_count_from_the_beginning_whatever_the_files_clock_shows(tmp_path)
     assert [frame.time for frame in clip.frames()] == [Fraction(i, 25) for i in range(5)]
 
 
+@pytest.mark.parametrize(("suffix", "seen"), [(".ts", [*range(6)]), (".mp4", [3, 4, 5]), (".mov", [3, 4, 5])])
+def test_frames_before_time_zero_are_seen_unless_an_edit_list_cuts_them_off(tmp_path, suffix, seen):
+    source = write_film(tmp_path / "film.mkv", numbered(6), options={"bf": "0"})
+    path = tmp_path / f"early{suffix}"
+    with av.open(str(source)) as film, av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as output:
+        track = output.add_stream_from_template(film.streams.video[0])
+        for packet in film.demux(video=0):
+            if packet.pts is not None and packet.dts is not None:
+                packet.pts, packet.dts, packet.stream = packet.pts - 100, packet.dts - 100, track  # milliseconds
+                output.mux(packet)
+    assert (b"elst" in path.read_bytes()) == (suffix != ".ts")
+    frames = list(video.open(path).frames())
+    assert numbers(frame.array for frame in frames) == seen
+    assert [round(frame.time * 30) for frame in frames] == list(range(len(seen)))
+
+
+def test_names_that_are_no_utf_8_are_names(tmp_path):
+    path = write_film(tmp_path / "film.mp4", numbered(3)).rename(tmp_path / os.fsdecode(b"caf\xe9.mp4"))
+    assert numbers(video.open(path)) == [0, 1, 2]
+    for name in (b"out\xe9.mp4", b"out\xe9.gif"):
+        assert numbers(video.open(video.open(path).save(tmp_path / os.fsdecode(name)))) == [0, 1, 2]
+
+
 def test_a_film_that_changes_its_size_keeps_that_of_its_beginning(tmp_path):
     path = tmp_path / "film.ts"
     with av.open(str(path), "w") as output:
@@ -198,6 +223,16 @@ def test_the_frame_before_stands_in_for_frames_that_cannot_be_decoded(tmp_path, 
     assert "3 damaged frames" in caplog.text
     assert [round(frame.time * 30) for frame in frames] == list(range(20))
     assert all(frame.duration > 0 for frame in frames)
+
+
+def test_reading_stops_at_a_damaged_frame_if_that_is_wanted(tmp_path):
+    path = write_film(tmp_path / "film.mov", numbered(20), codec="mjpeg", pixels="yuvj420p", options={"q": "2"})
+    assert numbers(video.open(path, strict=True)) == list(range(20))
+    damage(path, first=7, last=9)
+    frames = iter(video.open(path, strict=True))
+    assert numbers(next(frames) for _ in range(6)) == list(range(6))
+    with pytest.raises(BadMedia, match=r"film\.mov is damaged after 0\.2\d\d s"):
+        list(frames)
 
 
 def test_a_film_cut_off_in_the_middle_is_read_as_far_as_it_goes(tmp_path):

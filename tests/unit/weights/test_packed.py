@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import random
@@ -83,7 +84,7 @@ def test_a_link_in_a_zip_is_not_followed(tmp_path: Path):
 def test_members_whose_names_lead_out_are_only_names(tmp_path: Path):
     folder = tmp_path / "deep" / "folder"
     folder.mkdir(parents=True)
-    names = ["../../evil", "/evil", "C:\\evil", "net.pth"]
+    names = ["../../evil", "/evil", "C:\\evil", "\\\\host\\share\\evil", "net.pth"]
     for path in (zipped(folder / "zip", dict.fromkeys(names, NET)), tarred(folder / "tar", dict.fromkeys(names, NET))):
         assert taken(path, "net.pth") == NET
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"zip", "tar", "taken"}
@@ -95,6 +96,30 @@ def test_a_name_that_several_members_have_is_refused(mode: str, tmp_path: Path):
     path = zipped(tmp_path / "x", members) if mode == "zip" else tarred(tmp_path / "x", members, mode=mode)
     refused(path, "net.pth", "2 of its members are called net.pth; name one by its whole path")
     assert taken(path, "b/net.pth") == b"other"
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_of_two_members_of_the_very_same_name_neither_is_taken(kind: str, tmp_path: Path):
+    path = tmp_path / "x"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a/net.pth", NET)
+            archive.writestr("a/net.pth", b"other")
+    else:
+        with tarfile.open(path, "w") as archive:
+            for data in (NET, b"other"):
+                about = tarfile.TarInfo("a/net.pth")
+                about.size = len(data)
+                archive.addfile(about, io.BytesIO(data))
+    refused(path, "a/net.pth", "2 of its members are called a/net.pth")
+
+
+def test_names_that_differ_only_in_case_are_two_names(tmp_path: Path):
+    members = {"NET.pth": b"other", "net.pth": NET}
+    for path in (zipped(tmp_path / "zip", members), tarred(tmp_path / "tar", members)):
+        assert taken(path, "net.pth") == NET
+        assert taken(path, "NET.pth") == b"other"
 
 
 @pytest.mark.parametrize("mode", ["zip", "w:gz"])

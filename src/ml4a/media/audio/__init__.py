@@ -153,9 +153,9 @@ def sample(bars: int = 8, *, rate: int = 44_100, seed: int = 0) -> Sound:
     """
     if not (isinstance(bars, int) and 1 <= bars <= _MOST_BARS):
         raise BadValue(f"bars must be a whole number between 1 and {_MOST_BARS}, not {bars!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise BadValue(f"seed must be a whole number, 0 or more, not {seed!r}")
-    return _composed(bars, checked_rate(rate), seed)
+    return _composed(bars, checked_rate(rate), int(seed))
 
 
 @functools.lru_cache(maxsize=4)

@@ -62,11 +62,13 @@ __all__ = [
 _DIGITS = re.compile(r"(\d+)")
 
 
-def open(source: str | bytes | os.PathLike[str]) -> Clip:
+def open(source: str | bytes | os.PathLike[str], *, strict: bool = False) -> Clip:
     """A film or animation, ready to be read.
 
     Args:
         source: A path, an http(s) URL, `sample:NAME`, `camera:N`, or the bytes of a file.
+        strict: Whether a frame that cannot be decoded ends the reading with `BadMedia`. By default the frame before is
+            shown once more in its place, and `Clip.damaged` counts it.
 
     Raises:
         NotFound: there is no such file or camera.
@@ -80,7 +82,7 @@ def open(source: str | bytes | os.PathLike[str]) -> Clip:
         container = _containers.sniff(file)
         if container is None:
             raise BadMedia(f"{sources.shown(found)} is {_containers.describe(file)}")
-    return Clip(WebPFile(found) if container == "webp" else FilmFile(found, container))
+    return Clip(WebPFile(found) if container == "webp" else FilmFile(found, container, strict=strict))
 
 
 def is_film(source: str | bytes | os.PathLike[str]) -> bool:

@@ -49,14 +49,16 @@ class FilmFile:
     Args:
         source: The file, or its bytes.
         container: FFmpeg's name of the container, as `_containers.sniff` found it. No other is tried.
+        strict: Whether a damaged frame ends the reading.
 
     Raises:
         BadMedia: broken, or without moving pictures.
         TooLarge: more pixels, streams or hours than `limits` allow.
     """
 
-    def __init__(self, source: Path | bytes, container: str) -> None:
+    def __init__(self, source: Path | bytes, container: str, *, strict: bool = False) -> None:
         self._name = sources.shown(source)
+        self._strict = strict
         self.damaged = 0
         """Frames of the last pass that could not be decoded."""
         self._source = source
@@ -218,7 +220,11 @@ class FilmFile:
         missing = 0  # packets that could not be decoded, and have left no gap yet
         for each in clocked:
             picture = None if each is None else converter(each[2])
-            self.damaged += each is None or picture is None or each[2].is_corrupt
+            damaged = each is None or picture is None or each[2].is_corrupt
+            if damaged and self._strict:
+                after = "its beginning" if held is None else f"{float(held.time + held.duration):.3f} s"
+                raise BadMedia(f"{self._name} is damaged after {after}; read it without strict to pass that over")
+            self.damaged += damaged
             if each is None or picture is None:
                 missing += held is not None
                 continue

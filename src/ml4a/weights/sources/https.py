@@ -278,7 +278,9 @@ def _refuse_page(is_page: bool, where: str) -> None:
 
 
 def _validator(response: net.Response) -> str:
-    """What tells this version of the file from others; a weak ETag does not."""
+    """What tells this version of the file from others; a weak ETag does not, nor one of an encoded file."""
+    if response.encoding not in ("identity", ""):
+        return ""  # its ranges would be of other bytes than those that were decoded and kept
     tag = response.headers.get("ETag", "")
     return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
 
