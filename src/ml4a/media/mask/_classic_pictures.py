@@ -11,7 +11,7 @@ import numpy as np
 from ml4a._core.errors import BadValue, UnknownName
 from ml4a.media import image, signals
 
-from . import _clusters
+from . import _classic_clusters, _clusters
 from ._planes import Array
 from ._segments import weights_before
 from ._stored import foreground
@@ -47,9 +47,10 @@ def _foreground(picture: Any, network: Callable[[Any], Any] | None) -> Array:
 
 def _kmeans(rgb: Array, values: dict[str, Any]) -> Array:
     n, (height, width) = values["num_channels"], rgb.shape[:2]
-    pixels = _blurred(rgb, values["blur_k"]).reshape(-1, 3).astype(np.float32)
+    # Blue first, as OpenCV has it: sums of floats depend on their order.
+    pixels = _blurred(rgb, values["blur_k"])[:, :, ::-1].reshape(-1, 3).astype(np.float64)
     before = weights_before(values["prev_mask"], (width, height))
-    labels = _clusters.segment(pixels, n, before).reshape(height, width)
+    labels = _classic_clusters.segment(pixels, n, before).reshape(height, width)
     return _dilated(_clusters.one_hot(labels, n), values["n_dilations"])
 
 
