@@ -101,6 +101,9 @@ def test_masks_of_a_picture_and_a_film(ml4a, photo, film, tmp_path):
     ml4a("mask", "photo.png", "--method", "luminance", "--invert", "-o", "negative.png")
     grey = image.to_array(tmp_path / "negative.png")[:, :, 0]
     assert np.corrcoef(grey.ravel(), photo.mean(axis=2).ravel())[0, 1] < -0.95
+    image.save(photo, tmp_path / "photo.jpg")
+    assert ml4a("mask", "photo.jpg", "--cutout") == "photo-mask.png\n"
+    assert image.to_array(tmp_path / "photo-mask.png").shape[2] == 4
     ml4a("mask", "clip.mp4", "--method", "bands", "--n", "2", "-o", "areas.mp4")
     assert video.open(tmp_path / "areas.mp4").count == 20
 

@@ -14,7 +14,7 @@ from ml4a._core.params import Doc, Range, parameters
 from ml4a.models._operation import Operation
 
 from . import derived
-from .run import common_options, run
+from .run import common_options, default_target, run
 
 
 class Masker:
@@ -77,5 +77,12 @@ _EXAMPLES = (
 def register(app: cyclopts.App) -> None:
     """Add `mask` to the command line."""
     worker = Masker()
-    command = derived.command("mask", worker.operation, common_options(), functools.partial(run, "mask", worker))
+    command = derived.command("mask", worker.operation, common_options(), functools.partial(_run, worker))
     derived.add(app, "mask", command, _EXAMPLES)
+
+
+def _run(worker: Masker, sources: list[str], options: dict[str, Any]) -> int:
+    """Like `run`, but what is beside a JPEG by default is a PNG: areas are flat, and cutouts transparent."""
+    if options["output"] is None and len(sources) == 1 and sources[0].lower().endswith((".jpg", ".jpeg")):
+        options = {**options, "output": str(default_target("mask", sources[0]).with_suffix(".png"))}
+    return run("mask", worker, sources, options)
