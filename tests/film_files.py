@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -168,3 +169,8 @@ def heard_clicks(samples: np.ndarray, rate: int = SAMPLE_RATE) -> list[float]:
     loud = np.abs(samples if samples.ndim == 1 else samples[:, 0]) > 0.3
     starts = np.flatnonzero(loud)
     return [float(at) / rate for at in starts[np.diff(starts, prepend=-rate) > rate // 100]]
+
+
+def film_threads() -> int:
+    """How many threads decode or encode films now."""
+    return sum(thread.name in ("ml4a-ahead", "ml4a-behind") for thread in threading.enumerate())

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import peak_memory
 import pytest
-from film_files import numbered, numbers, pan, write_film
+from film_files import film_threads, numbered, numbers, pan, write_film
 
 from ml4a.media import video
 
@@ -87,10 +87,10 @@ def test_decoding_runs_ahead_no_further_than_the_queue(film, monkeypatch):
 def test_closing_the_iterator_stops_the_thread_and_closes_the_file(film):
     frames = video.open(film).frames()
     next(frames)
-    assert threading.active_count() == 2
+    assert film_threads() == 1
     assert open_files() == 1
     frames.close()
-    assert threading.active_count() == 1
+    assert film_threads() == 0
     assert open_files() == 0
 
 
@@ -100,7 +100,7 @@ def test_an_error_in_a_function_reaches_the_asker_and_stops_the_thread(film):
 
     with pytest.raises(ZeroDivisionError, match="in the function"):
         list(video.open(film).map(fail))
-    assert threading.active_count() == 1
+    assert film_threads() == 0
     assert open_files() == 0
 
 
@@ -109,14 +109,14 @@ def test_an_error_in_the_decoding_thread_reaches_the_asker(film):
     film.unlink()
     with pytest.raises(FileNotFoundError, match="does not exist"):
         next(iter(clip))
-    assert threading.active_count() == 1
+    assert film_threads() == 0
 
 
 def test_an_error_in_the_encoding_thread_reaches_the_saver(film, tmp_path):
     clip = video.open(film).map(lambda frame: np.zeros((4, 20_000, 3), np.float32))
     with pytest.raises(ValueError, match=r"frames of 20000x4 px cannot be encoded as \.webp"):
         clip.save(tmp_path / "out.webp")
-    assert threading.active_count() == 1
+    assert film_threads() == 0
     assert sorted(os.listdir(tmp_path)) == ["film.mp4"]
 
 
