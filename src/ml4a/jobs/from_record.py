@@ -66,7 +66,7 @@ def read_record(file: str | os.PathLike[str]) -> Record:
 
     text = video.read_record_text(file)
     if text is None:
-        raise BadValue(f"{file} carries no record: ml4a did not make it, or the record was left out")
+        raise BadValue(f"{file} carries no record: no model of ml4a made it, or the record was left out")
     return Record.from_json(text)
 
 
