@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import random
 from pathlib import Path
 
 import toy_card
@@ -12,7 +12,7 @@ from lying_server import LyingServer
 from ml4a import weights
 from ml4a.weights import cache
 
-DATA = os.urandom(3_000_000)
+DATA = random.Random(1).randbytes(3_000_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()
 HALF = len(DATA) // 2
 

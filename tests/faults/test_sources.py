@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import html
-import os
+import random
 from pathlib import Path
 
 import pytest
@@ -341,7 +341,7 @@ def test_a_bomb_that_a_server_inflates_is_stopped_where_the_card_ends(server: Ly
 
 def test_the_right_file_from_the_second_mirror_is_taken(server: LyingServer):
     fetch(
-        server.put("/one", Answer(os.urandom(len(DATA)))),
+        server.put("/one", Answer(random.Random(3).randbytes(len(DATA)))),
         server.put("/two", Answer(DATA, headers={"Content-Length": "5"})),
         server.put("/three", Answer(DATA)),
     )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from archives import zipped
 from ml4a import weights
 from ml4a._core.errors import BadValue, BadWeights, NotFound, UnknownName
 
-NET = os.urandom(100_000)
+NET = random.Random(8).randbytes(100_000)
 SHA256 = hashlib.sha256(NET).hexdigest()
 
 

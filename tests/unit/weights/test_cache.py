@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from ml4a._core.errors import BadWeights, CannotWrite
 from ml4a.weights import cache
 from ml4a.weights.schema import File
 
-DATA = os.urandom(5 << 20)
+DATA = random.Random(7).randbytes(5 << 20)
 
 
 def file_of(data: bytes = DATA, name: str = "net.bin") -> File:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import sys
 import threading
 from pathlib import Path
@@ -15,8 +16,8 @@ from ml4a._core.errors import BadWeights, Cancelled, DownloadFailed, Offline
 from ml4a._core.progress import Cancel, Progress, listening
 from ml4a.weights import cache
 
-NET = os.urandom(300_000)
-EXTRA = os.urandom(100_000)
+NET = random.Random(5).randbytes(300_000)
+EXTRA = random.Random(6).randbytes(100_000)
 SOURCES = {"net": ["package:toy-thing#toy_thing/net.bin"], "extra": ["package:toy-thing#toy_thing/deep/extra.bin"]}
 NAMES = {"net": "net.bin", "extra": "extra.bin"}
 MEMBERS = {

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import random
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ml4a._core.errors import Cancelled, UnknownName
 from ml4a._core.progress import Cancel, Progress, listening
 from ml4a.weights import cache, stamp
 
-A, B, C = (os.urandom(size) for size in (5 << 20, 300_000, 1000))
+A, B, C = (random.Random(size).randbytes(size) for size in (5 << 20, 300_000, 1000))
 FILES = {"a": "a.bin", "b": "b.bin", "c": "c.bin"}
 
 
