@@ -15,7 +15,9 @@ from .media import listen as listen
 from .media import mask as mask
 from .media import motion as motion
 from .media import noise as noise
+from .media import segmentation as segmentation
 from .media import signals as signals
+from .media import trace as trace
 from .media import video as video
 from .models.registry import load as load
 

@@ -8,5 +8,7 @@ from . import mask as mask
 from . import motion as motion
 from . import noise as noise
 from . import samples as samples
+from . import segmentation as segmentation
 from . import signals as signals
+from . import trace as trace
 from . import video as video

@@ -74,7 +74,8 @@ def test_the_film_is_three_seconds_with_sound_that_moves_smoothly():
     assert max(steps) < 12
 
 
-def test_the_film_is_the_same_file_each_time(tmp_path):
+def test_the_film_is_the_same_file_each_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(_pan, "SECONDS", 1)
     photograph = tmp_path / "photo.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (400, 600, 3), dtype=np.uint8)).save(photograph)
     for name in ("one.mp4", "two.mp4"):

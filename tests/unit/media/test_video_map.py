@@ -141,10 +141,10 @@ print({peak_memory.EXPRESSION})
 def test_memory_does_not_grow_with_the_length_of_a_720p_film(tmp_path):
     pictures = pan(10, 1280, 720)
     peaks = []
-    for seconds in (10, 60):
+    for seconds in (10, 24):
         # Few frames a second, so that it is done in time.
         turns = np.resize(np.arange(10), 5 * seconds)
-        path = write_film(tmp_path / f"{seconds}.mp4", _Turns(pictures, turns), rate=5)
+        path = write_film(tmp_path / f"{seconds}.mp4", _Turns(pictures, turns), rate=5, options={"preset": "ultrafast"})
         done = subprocess.run(
             [sys.executable, "-c", MEASURE, path, tmp_path / f"out{seconds}.mp4"],
             check=True,

@@ -35,11 +35,12 @@ def save(
     """Write a picture; the name's suffix chooses the format. The file appears whole or not at all.
 
     JPEG and BMP have no transparency: there the picture is laid on white. GIF has 256 colours and no half-transparent
-    pixels. The record of what made the picture goes along (not in BMP); nothing else of the source's metadata does.
+    pixels. SVG is traced, as `ml4a.trace.svg` does it by default. The record of what made the picture goes along (not
+    in BMP); nothing else of the source's metadata does.
 
     Args:
         picture: What to write.
-        path: Ends in .png, .jpg, .webp, .tif, .avif, .gif or .bmp. Missing folders are made.
+        path: Ends in .png, .jpg, .webp, .tif, .avif, .gif, .bmp or .svg. Missing folders are made.
         record: What made it, for arrays and tensors; PIL images carry theirs.
         bits: 16 bits a channel, in PNG and TIFF.
         quality: 1 to 100, for JPEG, WebP and AVIF; 100 is lossless in WebP.
@@ -77,6 +78,10 @@ def encode(
     if not (isinstance(quality, int) and 1 <= quality <= LOSSLESS):
         raise BadValue(f"quality must be a whole number between 1 and {LOSSLESS}, not {quality!r}")
     record = (record or provenance.record_of(picture)) if records.enabled() else None
+    if form.name == "SVG":
+        from .. import trace  # which needs this package
+
+        return _metadata.insert_into_svg(trace.svg(picture), record).encode()
     if bits == 16:
         array = load(picture, as_array=True)
         _check_sides((array.shape[1], array.shape[0]), form)

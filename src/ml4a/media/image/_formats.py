@@ -33,6 +33,9 @@ FORMATS = (
     Format("BMP", (".bmp",), 2**31 - 1, alpha=False),
 )
 
+_SVG = Format("SVG", (".svg",), 2**31 - 1)
+"""Is written, by `ml4a.trace`, and not read."""
+
 _OTHERS = (
     (b"%PDF", "a PDF"),
     (b"%!PS", "a PostScript file"),
@@ -55,11 +58,17 @@ def by_suffix(path: str | os.PathLike[str]) -> Format:
         BadValue: no such format.
     """
     suffix = Path(path).suffix.lower()
-    for known in FORMATS:
+    written = (*FORMATS, _SVG)
+    for known in written:
         if suffix in known.suffixes:
             return known
-    choices = ", ".join(suffix for known in FORMATS for suffix in known.suffixes)
+    choices = ", ".join(suffix for known in written for suffix in known.suffixes)
     raise BadValue(f"a picture's name must end in one of {choices}, not {suffix!r}")
+
+
+def is_svg(head: bytes) -> bool:
+    """Whether a file that begins with `head` (some hundred bytes) is an SVG document."""
+    return b"<svg" in head and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<svg", b"<?xml"))
 
 
 def sniff(head: bytes) -> str | None:

@@ -32,12 +32,12 @@ def is_loaded(picture: Any) -> bool:
 
 
 def kind_of(picture: Any) -> KindName:
-    """The kind of picture that comes out when `picture` goes in: paths and URLs give PIL images.
+    """The kind of picture that comes out when `picture` goes in: paths, URLs and label maps give PIL images.
 
     Raises:
         BadValue: no picture at all.
     """
-    if not is_loaded(picture) or isinstance(picture, Image.Image):
+    if not is_loaded(picture) or isinstance(picture, Image.Image) or hasattr(picture, "to_image"):
         return "pil"
     if isinstance(picture, np.ndarray):
         return "array"
@@ -84,6 +84,9 @@ def to_pil(picture: Loaded) -> Image.Image:
 
     An image fresh from `Image.open` is turned upright, as `image.load` would have done.
     """
+    shown = getattr(picture, "to_image", None)  # of what can be shown as a picture, such as a label map
+    if shown is not None:
+        return shown()
     if isinstance(picture, Image.Image):
         return _icc.to_srgb(_orientation.upright(picture) if isinstance(picture, ImageFile.ImageFile) else picture)
     if isinstance(picture, np.ndarray) and picture.dtype == np.uint8:

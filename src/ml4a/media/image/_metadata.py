@@ -1,8 +1,8 @@
 """Run records inside picture files.
 
-A record is JSON in one XMP packet, beside the IPTC field that tells viewers how much of the picture a model made; in
-GIFs, which have no place for XMP, it is the comment. Reading one back trusts nothing: sizes are bounded, and XML with a
-document type (and so with entities) is refused.
+A record is JSON in one XMP packet, beside the IPTC field that tells viewers how much of the picture a model made. In
+SVG the packet is in the metadata element; in GIFs, which have no place for XMP, the record is the comment. Reading one
+back trusts nothing: sizes are bounded, and XML with a document type (and so with entities) is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ml4a._core.errors import BadMedia
 from ml4a._core.record import Record
 
 from .. import sources
-from . import _decode
+from . import _decode, _formats
 
 NAMESPACE = "https://ml4a.net/ns/1.0/"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -29,6 +29,8 @@ _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _PNG_KEYWORD = b"XML:com.adobe.xmp"
 _GIF_PREFIX = b"ml4a record "
+_SVG_BEGIN, _SVG_END = b"<metadata>", b"</metadata>"
+_SVG_HEAD = 1024
 _JPEG_SEGMENT = 65502
 
 
@@ -73,6 +75,14 @@ def insert_into_png(png: bytes, record: Record | None) -> bytes:
     return png[:after_header] + chunk + png[after_header:]
 
 
+def insert_into_svg(svg: str, record: Record | None) -> str:
+    """An SVG document with the record as its first element."""
+    if record is None:
+        return svg
+    begin = svg.index(">", svg.index("<svg")) + 1
+    return f"{svg[:begin]}\n{_SVG_BEGIN.decode()}{packet(record).decode()}{_SVG_END.decode()}{svg[begin:]}"
+
+
 def read_record_text(source: str | bytes | os.PathLike[str]) -> str | None:
     """The JSON of the record in a picture file, unchecked (`Record.from_json` checks it), or None if there is none.
 
@@ -80,8 +90,12 @@ def read_record_text(source: str | bytes | os.PathLike[str]) -> str | None:
         BadMedia: not a picture; its metadata are too large, or ask the XML reader for more than reading.
     """
     name = sources.shown(source)
-    picture = _decode.read_header(sources.read(source), name).picture
-    info = {} if picture is None else picture.info
+    data = sources.read(source)
+    if _formats.is_svg(data[:_SVG_HEAD]):
+        info: dict[Any, Any] = {"xmp": data.partition(_SVG_BEGIN)[2].partition(_SVG_END)[0]}
+    else:
+        picture = _decode.read_header(data, name).picture
+        info = {} if picture is None else picture.info
     comment = info.get("comment", b"")
     if isinstance(comment, bytes) and comment.startswith(_GIF_PREFIX):
         text = comment.removeprefix(_GIF_PREFIX).decode(errors="replace")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from ._apply import apply, composite, cutout, to_image
 from ._classic import classic
+from ._edges import foreground_colors, refine
 from ._mask import Mask, from_data, stack
 from ._noise import Noise
 from ._segments import bands, kmeans, threshold
@@ -38,6 +39,7 @@ __all__ = [
     "cutout",
     "film",
     "foreground",
+    "foreground_colors",
     "from_alpha",
     "from_array",
     "from_data",
@@ -51,6 +53,7 @@ __all__ = [
     "rays",
     "rectangle",
     "rects",
+    "refine",
     "solid",
     "stack",
     "stripes",

@@ -69,12 +69,14 @@ def apply(picture: Picture, mask: Any, *, time: float = 0.0) -> Any:
     return image.as_kind(array, image.kind_of(picture))
 
 
-def cutout(picture: Picture, mask: Any, *, time: float = 0.0) -> Any:
+def cutout(picture: Picture, mask: Any, *, clean: bool = False, time: float = 0.0) -> Any:
     """A picture with the mask as its alpha: transparent where it is 0. Alpha that it has is multiplied.
 
     Args:
         picture: Any.
         mask: A mask of one channel; also an array, a picture or a function.
+        clean: Remove from the colours of soft edges what was behind them, so that no rim of the old background shows
+            on a new one.
         time: Seconds, if the mask moves.
 
     Returns:
@@ -87,7 +89,12 @@ def cutout(picture: Picture, mask: Any, *, time: float = 0.0) -> Any:
     values = _values(mask, (array.shape[1], array.shape[0]), time)
     if values.shape[2] != 1:
         raise BadValue(f"a picture has one alpha, not {values.shape[2]}; take a .channel of the mask")
-    return image.as_kind(np.concatenate([array[:, :, :3], _alpha(array) * values], axis=2), image.kind_of(picture))
+    colors, alpha = array[:, :, :3], _alpha(array) * values
+    if clean:
+        from ._edges import foreground_colors
+
+        colors = foreground_colors(colors, values)
+    return image.as_kind(np.concatenate([colors, alpha], axis=2), image.kind_of(picture))
 
 
 def to_image(mask: Any, size: int | tuple[int, int] | None = None, *, time: float = 0.0) -> Image.Image:

@@ -29,7 +29,8 @@ from ml4a._core.errors import BadMedia, BadValue, NotFound
 from .. import _containers, sources
 from .._ffmpeg import open_container
 from ..image import _formats, _kinds, _metadata, _sheets
-from . import _camera, _edits, _together
+from ..motion import Colors, Engine, dis
+from . import _camera, _edits, _motion, _together
 from ._clip import Clip, track_of
 from ._demux import FilmFile
 from ._encode_film import RECORD_TAG
@@ -46,10 +47,12 @@ __all__ = [
     "Clip",
     "Frame",
     "Player",
+    "between",
     "camera",
     "concat",
     "contact_sheet",
     "crossfade",
+    "flows",
     "from_batches",
     "from_frames",
     "from_images",
@@ -251,6 +254,59 @@ def crossfade(a: Clip, b: Clip, seconds: float) -> Clip:
         *([_edits.Cut(second, fade, length[1])] if fade < length[1] else []),
     ]
     return Clip(_together.Joined(parts))
+
+
+def between(
+    pictures: Sequence[Any],
+    *,
+    seconds: float | None = None,
+    frames: int | None = None,
+    rate: float | Fraction = 30,
+    engine: Engine = dis,
+) -> Clip:
+    """A clip from picture to picture, on which everything is on its way from where it was to where it will be.
+
+        video.between(["first.jpg", "second.jpg", "third.jpg"], seconds=2).save("between.mp4")
+
+    Pictures that have nothing in common fade into each other.
+
+    Args:
+        pictures: Two or more, of any kind; each is fitted into the size of the first, and read when its turn comes.
+        seconds: How long it is; by default a second from each to the next.
+        frames: Instead, how many frames there are, the first and the last picture included.
+        rate: Frames per second.
+        engine: What finds the motion: `motion.dis`, or a FlowNet.
+
+    Raises:
+        BadValue: fewer than two pictures, fewer frames than pictures, or seconds as well as frames.
+    """
+    ways = len(pictures) - 1
+    if ways < 1:
+        raise BadValue("between takes two pictures or more")
+    if seconds is not None and frames is not None:
+        raise BadValue("give the seconds or the frames, not both")
+    pace = exact_rate(rate)
+    if frames is None:
+        length = Fraction(ways) if seconds is None else exact("seconds", seconds, 0)
+        frames = max(len(pictures), round(length * pace))
+    if isinstance(frames, bool) or not isinstance(frames, int) or frames <= ways:
+        raise BadValue(f"frames must be a whole number from {ways + 1} up, one for each picture, not {frames!r}")
+    each = (frames - 1) / pace / ways
+    stills = _together.Joined([MadeFrames([picture], 1 / each, None, None) for picture in pictures])
+    return Clip(_edits.Cut(_motion.Interpolated(stills, pace, engine, fade=True), Fraction(0), frames / pace))
+
+
+def flows(clip: Clip, *, longest: float | None = None, colors: Colors = "hue", engine: Engine = dis) -> Clip:
+    """How everything moves in a clip: of each frame, the flow to the next in colours, as `Flow.view` shows it.
+
+    Args:
+        clip: The last frame shows the flow of the one before.
+        longest: The way in pixels, from frame to frame, that has the purest colours; by default a hundredth of the
+            height. It is the same for all frames, so that colours do not flicker.
+        colors: As `Flow.view` takes them.
+        engine: What finds the flow: `motion.dis`, or a FlowNet.
+    """
+    return Clip(_motion.Flows(clip.source, longest, colors, engine))
 
 
 def side_by_side(clips: Sequence[Clip], *, labels: Sequence[str] | None = None, margin: int = 8) -> Clip:

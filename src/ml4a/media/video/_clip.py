@@ -17,7 +17,8 @@ from ml4a._core.progress import Cancel, OnProgress
 from ml4a._core.record import Record
 
 from ..image import _resample
-from . import _edits, _together, _tracks
+from ..motion import Engine, dis
+from . import _edits, _motion, _together, _tracks
 from ._edits import Function
 from ._file_tracks import SoundTrack
 from ._frames import Frame, to_floats
@@ -186,7 +187,7 @@ class Clip:
         """The clip, faster or slower; the sound follows as on a tape, its pitch rising and falling along.
 
         A faster clip keeps its frame rate and so has fewer frames; in a slower one each frame lasts longer, which
-        `at_rate` turns into a constant rate again.
+        `at_rate` turns into a constant rate again; `slowed` makes the frames that it lacks.
 
         Args:
             factor: 2 is twice as fast, 0.5 half; from 0.01 to 100.
@@ -232,16 +233,41 @@ class Clip:
             return NotImplemented
         return self._edited(_together.Joined([self.measured(), other.measured()]))
 
-    def at_rate(self, rate: float | Fraction) -> Clip:
+    def at_rate(self, rate: float | Fraction, *, interpolate: bool = False, engine: Engine = dis) -> Clip:
         """The clip at a constant frame rate: frames are left out or shown again, sound and duration stay.
 
         Args:
             rate: Frames per second, up to 1000. A `Fraction(30000, 1001)` is exact.
+            interpolate: Whether, where no frame begins, one is made of the two around it, on which what moves is on its
+                way.
+            engine: What then finds the motion: `motion.dis`, or a FlowNet.
 
         Raises:
             BadValue: out of range.
         """
+        if interpolate:
+            return self._edited(_motion.Interpolated(self._source, exact_rate(rate), engine))
         return self._edited(_edits.Paced(self._source, exact_rate(rate)))
+
+    def slowed(self, factor: float, *, rate: float | Fraction | None = None, engine: Engine = dis) -> Clip:
+        """The clip in slow motion: frames are made between the frames, on which what moves is on its way.
+
+        From one scene to the next nothing is made: the last frame stays. The sound follows as on a tape, as with
+        `speed`.
+
+        Args:
+            factor: How many times as long it becomes, 1 to 100.
+            rate: Frames per second; by default the clip's own.
+            engine: What finds the motion: `motion.dis`, or a FlowNet.
+
+        Raises:
+            BadValue: out of range.
+        """
+        times = exact("factor", factor, 1)
+        if times > _LARGEST_FACTOR:
+            raise BadValue(f"factor must be between 1 and {_LARGEST_FACTOR}, not {factor!r}")
+        slow = _edits.Retimed(self._source, 1 / times)
+        return self._edited(_motion.Interpolated(slow, self.rate if rate is None else exact_rate(rate), engine))
 
     def resize(self, size: int | tuple[int, int]) -> Clip:
         """The clip at another size, resampled as pictures are by `image.resize`.
