@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import checkpoints
 import deterministic
 import numpy as np
 import official_keys as keys
@@ -97,6 +98,10 @@ HYPER_PARAMETERS: dict[str, dict[str, Any]] = {
     "VGG16": {"widths": list(WIDTHS)},
 }
 """What these sizes are called, by the network's class; there may be others."""
+
+for _model in map(checkpoints.of, checkpoints.MODELS):
+    SHAPES |= _model.NETWORKS
+    HYPER_PARAMETERS |= _model.HYPER_PARAMETERS
 
 
 def state_dict(builder: str) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import checkpoints
 import deterministic
 import numpy as np
 import official_keys as keys
@@ -29,12 +30,31 @@ OFFICIAL = {
     "srvgg_general_x4v3": (partial(keys.srvgg, convolutions=32), SRVGGNetCompact, 4),
     "srvgg_x2_xs": (partial(keys.srvgg, scale=2), SRVGGNetCompact, 2),
 }
+KEYS = {
+    "esrgan_old_x4": "ff8ce91f9fb42a7d4b79f9ca52ba88a37f81ac3e0424715197dcb05c36bb57a7",
+    "realesrgan_x4plus": "48117ca50efe0f86c95b0f4dfec9697bfd6171dc9c9112bfd1c8f000d4dca95a",
+    "x4plus_anime_6B": "b66be2ae9db0ede727f65cee86a56c4fcb35f686cca67c3f6e6108b95e22696c",
+    "srvgg_animevideov3": "1a90100f6d9c95b722923932bddd94dcc851ccf66e6107ddd73da34f03199101",
+    "srvgg_general_x4v3": "9be373f7948b08102a755ae9ca24a37933fd783792c44bb65c38217e5a6a0d6a",
+}
+"""The digests of the keys and shapes of the original's networks."""
 REAL = {"x4plus": "x4plus", "x4plus_anime_6B": "anime", "animevideov3": "animevideo"}
 
 
 @pytest.fixture(scope="module")
 def figures() -> Figures:
     return Figures("esrgan")
+
+
+@pytest.mark.parametrize("variant", KEYS)
+def test_the_keys_are_the_official_ones(variant):
+    assert checkpoints.digest(OFFICIAL[variant][0]()) == KEYS[variant]
+
+
+@pytest.mark.parametrize("model", ["esrgan", "real_esrgan"])
+def test_every_set_of_the_cards_that_no_wheel_carries_has_a_checkpoint_of_the_official_size(model):
+    sets = {name: set(each.files) for name, each in weights.card(model).weights.items() if "param" not in each.files}
+    assert {name: set(files) for name, files in checkpoints.of(model).OFFICIAL.items()} == sets
 
 
 @pytest.mark.parametrize("variant", OFFICIAL)
@@ -89,3 +109,14 @@ def real(variant: str) -> dict[str, np.ndarray]:
 
 def photograph(figures: Figures) -> torch.Tensor:
     return torch.from_numpy(figures["real_input_rgb_u8"]).permute(2, 0, 1)[None] / 255
+
+
+@pytest.mark.parametrize("shapes", [keys.rrdbnet(8, 4, 1), keys.srvgg(8, 2, 2)], ids=["RRDBNet", "SRVGGNetCompact"])
+def test_pictures_of_a_batch_do_not_influence_each_other(shapes):
+    network = from_state_dict("esrgan", deterministic.state_dict(shapes))
+    pictures = torch.from_numpy(deterministic.uniform("batch", (3, 3, 11, 14)))
+    with torch.inference_mode():
+        together = network(pictures)
+        alone = torch.cat([network(picture[None]) for picture in pictures])
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-5)
+    assert (alone[0] - alone[1]).abs().max() > 0.1

@@ -23,6 +23,8 @@ from ml4a.weights.formats import onnx
 
 SIZES = [(384, 384), (97, 131), (383, 517)]
 STYLES = 26
+LARGE = [pytest.param(384, 384, marks=pytest.mark.slow), pytest.param(255, 383, marks=pytest.mark.slow)]
+"""For all styles in turn, each of which is a run of both networks."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -101,14 +103,14 @@ def test_any_style_is_near_the_int8_files_own_result(content, style, predictor, 
     assert np.abs(ours - theirs).mean() <= 0.04
 
 
-@pytest.mark.parametrize(("height", "width"), [(384, 384), (255, 383)])
+@pytest.mark.parametrize(("height", "width"), [(96, 144), (127, 95), *LARGE])
 def test_every_built_in_style_is_the_published_graphs_on_chelsea(height, width, multistyle, published_multistyle):
     differences = differences_by_style("chelsea", height, width, multistyle, published_multistyle)
     assert len(differences) == STYLES
     assert max(difference.max() for difference in differences) <= 1e-4
 
 
-@pytest.mark.parametrize(("height", "width"), [(384, 384), (255, 383)])
+@pytest.mark.parametrize(("height", "width"), [(127, 95), *LARGE])
 @pytest.mark.parametrize("name", ["astronaut", "rocket"])
 def test_every_built_in_style_is_the_published_graphs_on_flat_areas_as_far_as_float_order_allows(
     name, height, width, multistyle, published_multistyle

@@ -48,6 +48,13 @@ class Architecture:
         return importlib.import_module(f"{__package__}.{self.builder.partition(':')[0]}")
 
 
+_KIND = r"(weight|bias|running_mean|running_var|num_batches_tracked)"
+"""Of a tensor in a convolution, or in the batch normalisation behind it."""
+
+_SCENE_KIND = _KIND.replace(")", "|_tmp_running_mean|_tmp_running_var|_running_iter)")
+_SCENE_ENCODER = rf"((conv|bn)[123]|layer[1-4]\.\d+\.((conv|bn)[123]|downsample\.[01]))\.{_SCENE_KIND}"
+_SCENE_DECODER = rf"(ppm\.\d+\.[12]|(cbr_deepsup|conv_last)\.\d|conv_last_deepsup)\.{_SCENE_KIND}"
+
 _HED_KEYS = {
     r"(net|module)(Vgg...\.\d|Score...|Combine\.0)\.(weight|bias)": "hed:build_pytorch",
     r"(block\d/layers/conv2d(_\d)?|dsn\d|fuse)/vars/[01]": "hed:build_keras",
@@ -55,6 +62,21 @@ _HED_KEYS = {
 }
 
 ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
+    "basnet": (
+        Architecture(
+            "BASNet",
+            rf"(in(conv|bn)|encoder\d\.\d+\.((conv|bn)\d|downsample\.[01])|resb\d_\d\.(conv|bn)\d|(conv|bn)(bg|\dd)_[1m2]"
+            rf"|outconv.|refunet\.(conv|bn)_?d?\d)\.{_KIND}",
+            "basnet:build",
+        ),
+    ),
+    "cartoonization": (
+        Architecture(
+            "CartoonGenerator",
+            r"generator/(Conv(_\d)?|block_\d+/conv[12])/(weights|biases)",
+            "cartoonization:build",
+        ),
+    ),
     "esrgan": (
         Architecture(
             "RRDBNet",
@@ -73,6 +95,15 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
         Architecture("SRVGGNetCompact", r"body\.\d+\.(weight|bias)", "srvgg:build"),
         Architecture("SRVGGNetCompact", r"Conv_\d+\.(weight|bias)|PRelu_\d+\.slope", "srvgg:build_ncnn"),
     ),
+    "face_parsing": (
+        Architecture(
+            "BiSeNet",
+            rf"(cp\.(resnet\.((conv|bn)1|layer\d\.\d+\.((conv|bn)\d|downsample\.[01]))|arm\d\d\.(conv\.(conv|bn)|(conv|bn)_atten)"
+            rf"|conv_(head\d\d|avg)\.(conv|bn))|ffm\.(convblk\.(conv|bn)|conv[12])|conv_out(16|32)?\.(conv\.(conv|bn)|conv_out))"
+            rf"\.{_KIND}",
+            "bisenet:build",
+        ),
+    ),
     "fast_style": (
         Architecture(
             "StylePredictor",
@@ -86,7 +117,36 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
         ),
         Architecture("MultiStyle", r"((contract|expand)\.\d|res\.\d+\.\d)\.(w|norm\.(gamma|beta))", "multistyle:build"),
     ),
+    "flownet": (
+        Architecture(
+            "FlowNetS",
+            rf"(conv(\d(_1)?|_redir)\.[01]|deconv\d\.0|predict_flow\d|upsampled_flow\d_to_\d)\.{_KIND}",
+            "flownet:build",
+        ),
+    ),
     "hed": tuple(Architecture("HED", keys, builder) for keys, builder in _HED_KEYS.items()),
+    "photosketch": (Architecture("PhotoSketch", rf"model\.\d+(\.conv_block\.\d)?\.{_KIND}", "photosketch:build"),),
+    "semantic_segmentation": (
+        Architecture(
+            "SceneParser", rf"encoder\.{_SCENE_ENCODER}|decoder\.{_SCENE_DECODER}", "semantic_segmentation:build"
+        ),
+        Architecture("DilatedResNet", _SCENE_ENCODER, "semantic_segmentation:build_encoder"),
+        Architecture("PyramidPooling", _SCENE_DECODER, "semantic_segmentation:build_decoder"),
+    ),
+    "spade": (
+        Architecture(
+            "SPADEGenerator",
+            r"fc\.(weight|bias)|conv_img\.(weight|bias)|(head_0|G_middle_[01]|up_[0-4])\.(conv_[01s]\.(bias|weight_(orig|u|v))"
+            r"|norm_[01s]\.(param_free_norm\.(running_mean|running_var|num_batches_tracked)"
+            r"|mlp_(shared\.0|gamma|beta)\.(weight|bias)))",
+            "spade:build",
+        ),
+        Architecture(
+            "StyleEncoder",
+            r"layer\d+\.0\.weight_(orig|u|v)|fc_(mu|var)\.(weight|bias)",
+            "spade:build_encoder",
+        ),
+    ),
     "vgg16": tuple(Architecture("VGG16", keys, builder, part="trunk") for keys, builder in _HED_KEYS.items()),
 }
 """By reference name. Where two fit equally well, the first is taken."""

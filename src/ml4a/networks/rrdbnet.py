@@ -69,6 +69,7 @@ class RRDBNet(nn.Module):
         self.conv_hr = _conv(features, features)
         self.conv_last = _conv(features, channels)
 
+        self.channels = channels
         self.scale = 2**doublings // unshuffle
         self.in_multiple = self.tile_multiple = unshuffle
         reach = 15 * blocks + 4  # one pixel for each convolution in a row

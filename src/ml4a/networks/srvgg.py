@@ -39,6 +39,7 @@ class SRVGGNetCompact(nn.Module):
         layers = [layer for conv in (first, *middle) for layer in (conv, nn.PReLU(features))]
         self.body = nn.Sequential(*layers, last)
         self.dtype = torch.float32
+        self.channels = channels
         self.scale = scale
         self.overlap = convolutions + 2
         self.bytes_per_pixel = 4 * (features + max(features, 2 * channels * scale**2))

@@ -10,7 +10,7 @@ SMOOTHING = 5
 """Side of the box that the map is smoothed by before its direction is measured."""
 
 
-def thin(edges: Tensor) -> Tensor:
+def crests(edges: Tensor) -> Tensor:
     """Keep of each edge only its crest: non-maximum suppression (Canny, PAMI 1986), for soft edge maps.
 
     A pixel stays if, in the smoothed map, none of its two neighbours across the edge is higher.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,14 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[2]
-SIDE = 448
+NETWORKS = {
+    "RRDBNet": ("esrgan", "rrdbnet_numbered(blocks=1, doublings=0)", "forward", 320),
+    "SRVGGNetCompact": ("esrgan", "srvgg(convolutions=2)", "forward", 448),
+    "HED": ("hed", "hed()", "sides", 448),
+}
+"""Of each: its name for `from_state_dict`, its keys, what of it is run, and on a picture of which sides."""
 MEASURE = """
-import ctypes, re, sys
+import ctypes, json, os, re, sys
 from pathlib import Path
 
 import torch
@@ -20,34 +26,41 @@ import deterministic
 import official_keys as keys
 from ml4a.networks import from_state_dict
 
-name, shapes, function, side = sys.argv[1:]
-torch.set_num_threads(1)
-network = from_state_dict(name, deterministic.state_dict(eval(f"keys.{shapes}")))
-run = getattr(network, function)
-status = Path("/proc/self/status")
-kilobytes = lambda field: int(re.search(rf"{field}:\\s+(\\d+)", status.read_text())[1])
-with torch.inference_mode():
-    run(torch.rand(1, 3, 32, 32))
-    picture = torch.rand(1, 3, int(side), int(side))
-    ctypes.CDLL(None).malloc_trim(0)  # what was freed counts no longer
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = kilobytes("VmRSS")
-    result = run(picture)
-    print((kilobytes("VmHWM") - before) * 1024, network.bytes_per_pixel)
+
+def measure(label, name, shapes, function, side):
+    torch.set_num_threads(1)
+    network = from_state_dict(name, deterministic.state_dict(eval(f"keys.{shapes}")))
+    run = getattr(network, function)
+    status = Path("/proc/self/status")
+    kilobytes = lambda field: int(re.search(rf"{field}:\\s+(\\d+)", status.read_text())[1])
+    with torch.inference_mode():
+        run(torch.rand(1, 3, 32, 32))
+        picture = torch.rand(1, 3, side, side)
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed counts no longer
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        before = kilobytes("VmRSS")
+        result = run(picture)
+        print(json.dumps([label, (kilobytes("VmHWM") - before) * 1024, network.bytes_per_pixel]), flush=True)
+
+
+for label, network in json.loads(sys.argv[1]).items():
+    if os.fork() == 0:  # a process for each, but torch is imported once
+        measure(label, *network)
+        os._exit(0)
+    os.wait()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process its peak memory")
-@pytest.mark.parametrize(
-    ("name", "shapes", "function"),
-    [
-        ("esrgan", "rrdbnet_numbered(blocks=1, doublings=0)", "forward"),
-        ("esrgan", "srvgg(convolutions=2)", "forward"),
-        ("hed", "hed()", "sides"),
-    ],
-)
-def test_a_run_takes_about_the_memory_that_the_network_says(name, shapes, function):
-    command = [sys.executable, "-c", MEASURE, name, shapes, function, str(SIDE)]
+@pytest.fixture(scope="module")
+def measured() -> dict[str, tuple[float, float]]:
+    """Of each network, the bytes that a run took and the bytes per pixel that it says."""
+    command = [sys.executable, "-c", MEASURE, json.dumps(NETWORKS)]
     output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=TESTS).stdout
-    taken, said = map(float, output.split())
-    assert 0.5 < taken / (said * SIDE**2) < 1.2
+    return {label: (taken, said) for label, taken, said in map(json.loads, output.splitlines())}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process its peak memory")
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_run_takes_about_the_memory_that_the_network_says(network, measured):
+    taken, said = measured[network]
+    assert 0.5 < taken / (said * NETWORKS[network][-1] ** 2) < 1.2

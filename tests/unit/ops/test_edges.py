@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ml4a.ops.edges import thin
+from ml4a.ops.edges import crests
 
 
 def line(angle: float, size: int = 48) -> torch.Tensor:
@@ -18,7 +18,7 @@ def line(angle: float, size: int = 48) -> torch.Tensor:
 @pytest.mark.parametrize("angle", [0.0, 0.3, math.pi / 4, 1.2, math.pi / 2])
 def test_a_soft_line_becomes_its_crest(angle):
     edges = line(angle)
-    crest = thin(edges)
+    crest = crests(edges)
     inside = crest[0, 0, 8:-8, 8:-8]
     across = (inside > 0).sum(1 if angle > math.pi / 4 else 0)
     assert across.min() >= 1  # unbroken
@@ -27,4 +27,4 @@ def test_a_soft_line_becomes_its_crest(angle):
 
 
 def test_paper_without_lines_stays_empty():
-    assert thin(torch.zeros(1, 1, 20, 30)).abs().max() == 0
+    assert crests(torch.zeros(1, 1, 20, 30)).abs().max() == 0
