@@ -5,6 +5,7 @@ A clause gets the model's class and `make(**options)`, which gives an instance a
 
 from __future__ import annotations
 
+import functools
 import inspect
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import every_network
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ml4a import weights
 from ml4a._core.errors import BadValue, Cancelled
@@ -40,7 +41,30 @@ def photo(size: tuple[int, int] = SIZE) -> Image.Image:
 
 
 def picture_operations(model: type[Model]) -> list[Operation]:
-    return [about for about in model.operations().values() if about.media]
+    """Those that make a picture of pictures and nothing else; the call is the first, if it does."""
+    return [
+        about
+        for about in model.operations().values()
+        if about.gives == "picture"
+        and not any(each.required and each.kind is None for each in about.parameters.values())
+    ]
+
+
+def called(about: Operation, instance: Any) -> Callable[..., Any]:
+    """An operation as a function of its first picture; what other pictures it needs are the sample, upside down."""
+    needed = [each.name for each in about.media[1:] if each.required]
+    return functools.partial(getattr(instance, about.name), **{name: ImageOps.flip(photo()) for name in needed})
+
+
+def main(model: type[Model], instance: Any) -> Callable[..., Any]:
+    """The operation that the clauses call."""
+    return called(picture_operations(model)[0], instance)
+
+
+def smallest(about: Operation) -> dict[str, Any]:
+    """The least `height` of an operation that has one of its own, so that what is made of many parts is made sooner."""
+    height = about.parameters.get("height")
+    return {} if height is None or height.default is None or height.range is None else {"height": height.range.low}
 
 
 def bounded(about: Operation) -> list[Parameter]:
@@ -91,7 +115,7 @@ def kinds(model: type[Model], make: Make, tmp_path: Any) -> None:
     array = np.asarray(picture)
     tensor = torch.from_numpy(array.transpose(2, 0, 1).astype(np.float32) / 255)
     for about in picture_operations(model):
-        call = getattr(instance, about.name)
+        call = functools.partial(called(about, instance), **smallest(about))
         from_pil, from_path = call(picture), call(path)
         from_array, from_tensor = call(array), call(tensor)
         assert isinstance(from_pil, Image.Image)
@@ -108,7 +132,7 @@ def kinds(model: type[Model], make: Make, tmp_path: Any) -> None:
 def grey(model: type[Model], make: Make) -> None:
     """A grey picture gives what the same picture in RGB gives."""
     picture = photo().convert("L")
-    call = make()
+    call = main(model, make())
     assert np.array_equal(np.asarray(call(picture)), np.asarray(call(picture.convert("RGB"))))
 
 
@@ -118,7 +142,8 @@ def transparency(model: type[Model], make: Make) -> None:
     ramp = Image.linear_gradient("L").resize(picture.size)
     transparent = picture.copy()
     transparent.putalpha(ramp)
-    result, opaque = make()(transparent), make()(picture)
+    call = main(model, make())
+    result, opaque = call(transparent), call(picture)
     assert result.mode == "RGBA"
     assert np.array_equal(np.asarray(result)[:, :, :3], np.asarray(opaque))
     expected = np.asarray(ramp.resize(result.size, Image.Resampling.BICUBIC), np.float32)
@@ -129,18 +154,19 @@ def purity(model: type[Model], make: Make) -> None:
     """The input is left as it was, and a call does not depend on the calls before it."""
     array = np.asarray(photo(), np.float32) / 255
     before = array.copy()
-    instance = make()
-    first = instance(array)
-    instance(np.ascontiguousarray(array[::-1]))
+    call = main(model, make())
+    first = call(array)
+    call(np.ascontiguousarray(array[::-1]))
     assert np.array_equal(array, before)
-    assert np.array_equal(instance(array), first)
+    assert np.array_equal(call(array), first)
 
 
 def precision(model: type[Model], make: Make) -> None:
     """`dtype="auto"` is within its bounds of float32."""
     for name in ("astronaut", "chelsea", "coffee"):
         crop = np.asarray(image.sample(name).crop((100, 80, 196, 160)), np.float32) / 255
-        difference = np.abs(make(dtype="auto")(crop) - make(dtype="float32")(crop)) * 255
+        auto, exact = (main(model, make(dtype=dtype)) for dtype in ("auto", "float32"))
+        difference = np.abs(auto(crop) - exact(crop)) * 255
         assert difference.mean() <= 0.25
         assert (difference <= 2).mean() >= 0.999
         assert difference.max() <= 8
@@ -150,26 +176,29 @@ def tiling(model: type[Model], make: Make, monkeypatch: Any) -> None:
     """In tiles, the same picture; where a model cannot be tiled, it says what size fits."""
     instance = make(dtype="float32")
     array = np.asarray(photo((384, 32)), np.float32) / 255  # long, so that tiles see less than the whole
-    whole = instance(array)
+    call = main(model, instance)
+    whole = call(array)
     monkeypatch.setenv("ML4A_MEMORY", str(int(array.size / 3 * instance.network.bytes_per_pixel * 0.78)))
     if instance.network.overlap is None:
         try:
-            instance(array)
+            call(array)
         except BadValue as error:
             raise AssertionError("too little memory is no bad value") from error
         except Exception as error:
-            assert "--size" in str(error)
+            advised = [name for name in ("size", "sizes") if f"--{name} " in str(error)]
+            assert advised, "it does not say what would fit"
+            assert set(advised) <= set(picture_operations(model)[0].parameters)
             return
         raise AssertionError("more memory was used than the budget allows")
-    difference = np.abs(instance(array) - whole).max() * 255
+    difference = np.abs(call(array) - whole).max() * 255
     assert instance.last_record.parameters["tile"] is not None, "it was not tiled"
     assert difference <= 1
 
 
 def cancel(model: type[Model], make: Make) -> None:
     """Between tiles, the work can be stopped."""
-    instance = make()
-    if "tile" not in model.operations()["__call__"].parameters:
+    call = main(model, make())
+    if "tile" not in picture_operations(model)[0].parameters:
         return
     switch = Cancel()
 
@@ -178,7 +207,7 @@ def cancel(model: type[Model], make: Make) -> None:
 
     try:
         with listening(stop, switch):
-            instance(photo((72, 66)), tile=64)
+            call(photo((72, 66)), tile=64)
     except Cancelled:
         return
     raise AssertionError("the work went on")
@@ -194,7 +223,7 @@ def errors(model: type[Model], make: Make) -> None:
             bad += [] if parameter.range.high is None else [parameter.range.high + 1]
             for value in bad:
                 try:
-                    getattr(instance, about.name)(photo(), **{parameter.name: value})
+                    called(about, instance)(photo(), **{parameter.name: value})
                 except BadValue as error:
                     assert parameter.name in str(error)
                 else:
@@ -205,7 +234,7 @@ def record(model: type[Model], make: Make) -> None:
     """A result carries what made it; its parameters, given again, make the same picture."""
     instance, picture = make(), photo()
     for about in picture_operations(model):
-        result = getattr(instance, about.name)(picture)
+        result = called(about, instance)(picture, **smallest(about))
         made_by = provenance.record_of(result)
         assert made_by is not None, "the result carries no record"
         assert made_by == instance.last_record
@@ -216,19 +245,20 @@ def record(model: type[Model], make: Make) -> None:
         given = set(made_by.parameters) | {item.role for item in made_by.inputs} | {"seed"}
         assert given >= set(about.parameters)
         seed = {} if made_by.seed is None else {"seed": made_by.seed}
-        again = getattr(instance, about.name)(picture, **made_by.parameters, **seed)
+        again = called(about, instance)(picture, **made_by.parameters, **seed)
         assert np.array_equal(np.asarray(again), np.asarray(result))
 
 
 def threads(model: type[Model], make: Make) -> None:
     """Two models of one class in two threads give what each gives alone, and keep their own records."""
     pictures = [photo(), photo((40, 52))]
-    alone = [np.asarray(make()(picture)) for picture in pictures]
     instance, together = make(), {}
+    call = main(model, instance)
+    alone = [np.asarray(call(picture)) for picture in pictures]
 
     def work(number: int) -> None:
         for _ in range(3):
-            result = instance(pictures[number])
+            result = call(pictures[number])
             together[number] = (np.asarray(result), instance.last_record.inputs[0].size)
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(2)]
@@ -244,6 +274,7 @@ def threads(model: type[Model], make: Make) -> None:
 
 def what(model: type[Model], make: Make) -> None:
     """`ml4a what` knows all weights of the model that are in the cache: their network, and their licence."""
+    make()  # which brings them into the cache
     about = weights.card(model.card)
     here = {name: weights.find(f"{about.name}/{name}") for name in about.weights}
     assert any(here.values()), "none of its weights are in the cache"

@@ -21,6 +21,7 @@ def pytest_configure() -> None:
     """
     for name in [name for name in os.environ if name.startswith("ML4A_") and not name.startswith("ML4A_TEST_")]:
         del os.environ[name]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of those processes would compile everything anew
     os.environ["ML4A_HOME"] = os.environ.get("ML4A_TEST_HOME") or str(ROOT / ".cache" / "ml4a")
 
 

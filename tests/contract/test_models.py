@@ -2,16 +2,49 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 
+import checkpoints
 import pytest
 from clauses import CLAUSES, recognition
 
+from ml4a import weights
 from ml4a.models import registry
 from ml4a.networks.architectures import ARCHITECTURES
 
+LIGHT = {"real_esrgan": "animevideo"}
+"""Weights that compute sooner than a model's default: they keep clauses in the quick tier in its stead."""
+OWN = ("transparency",)
+"""Clauses that the default weights keep there, too: light ones change the tones that these look at."""
+
+
+def walk():
+    """Each model, or its light weights, with each clause."""
+    for name, clause in itertools.product(registry.names(), CLAUSES):
+        light = name in LIGHT and clause.__name__ not in OWN
+        if light:
+            yield pytest.param(f"{name}/{LIGHT[name]}", clause, id=f"{name}/{LIGHT[name]}-{clause.__name__}")
+        yield pytest.param(name, clause, id=f"{name}-{clause.__name__}", marks=[pytest.mark.slow] * light)
+
+
+DEFAULTS = {model: weights.card(model).variant().name for model in checkpoints.MODELS}
+SMALL = [model for model, default in DEFAULTS.items() if default in checkpoints.of(model).SMALL]
+
 
 def test_the_registry_has_exactly_these_models():
-    assert registry.names() == ["fast_style", "real_esrgan", "hed"]
+    assert registry.names() == [
+        "fast_style",
+        "real_esrgan",
+        "esrgan",
+        "hed",
+        "photosketch",
+        "cartoonization",
+        "basnet",
+        "semantic_segmentation",
+        "face_parsing",
+        "spade",
+        "flownet",
+    ]
 
 
 def test_the_verbs_are_exactly_these_and_their_defaults():
@@ -20,19 +53,37 @@ def test_the_verbs_are_exactly_these_and_their_defaults():
         "styles": "fast_style",
         "upscale": "real_esrgan",
         "sketch": "hed",
+        "cartoonize": "cartoonization",
+        "cutout": "basnet",
+        "segment": "semantic_segmentation",
+        "paint": "spade",
     }
 
 
 @functools.cache
-def loaded(name: str, **options):
-    return registry.load(name, **options)
+def loaded(name: str, variant: str, **options):
+    return registry.load(name, variant, **options)
 
 
-@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.__name__)
-@pytest.mark.parametrize("name", registry.names())
-def test_a_model_keeps_the_clause(name, clause, request):
+@pytest.fixture(scope="module")
+def small_home(tmp_path_factory):
+    """A home with small weights for all models whose own the package index does not carry."""
+    home, files = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("files")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ML4A_HOME", str(home))
+        for model in SMALL:
+            written = checkpoints.write(model, DEFAULTS[model], files, small=True)
+            checkpoints.install(model, DEFAULTS[model], written)
+    return home
+
+
+@pytest.mark.parametrize(("walked", "clause"), list(walk()))
+def test_a_model_keeps_the_clause(walked, clause, request, monkeypatch):
+    name, _, variant = walked.partition("/")
+    if name in SMALL:
+        monkeypatch.setenv("ML4A_HOME", str(request.getfixturevalue("small_home")))
     extra = {fixture: request.getfixturevalue(fixture) for fixture in list(inspect.signature(clause).parameters)[2:]}
-    clause(registry.model_class(name), functools.partial(loaded, name), **extra)
+    clause(registry.model_class(name), functools.partial(loaded, name, variant or "default"), **extra)
 
 
 ROWS = [(name, row) for name, rows in ARCHITECTURES.items() for row in rows]

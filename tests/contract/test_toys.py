@@ -151,7 +151,7 @@ class TakesAnything(Toy):
         """Blur `picture`."""
         return Toy.__call__(self, picture)
 
-    __call__.__operation__ = ("__call__", "blur", ())
+    __call__.__operation__ = ("__call__", "blur", (), False)
     __call__.__wrapped__ = Toy.__call__.__wrapped__
 
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import itertools
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import film_files
 import numpy as np
 import pytest
+import warm_command
 from PIL import Image
 
-from ml4a import canvas, color, image, video
+from ml4a import canvas, color, image, motion, video
 
 
 @pytest.fixture
 def ml4a(tmp_path):
     def run(*arguments: str, stdin: bytes = b"") -> str:
-        command = [sys.executable, "-m", "ml4a", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, input=stdin, capture_output=True, timeout=120)
+        done = warm_command.run(*arguments, cwd=tmp_path, input=stdin)
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode()
 
@@ -146,3 +144,50 @@ def test_a_film_is_turned_about_and_slowed_down(ml4a, film, tmp_path):
     slow = video.open(tmp_path / "slow.mp4")
     assert slow.duration == pytest.approx(4, abs=0.1)
     assert slow.sound.duration == pytest.approx(4, abs=0.1)
+
+
+def test_motion_is_shown_in_colours(ml4a, photo, film, tmp_path):
+    image.save(photo[:, :110], tmp_path / "a.png")
+    image.save(photo[:, 6:116], tmp_path / "b.png")
+    assert ml4a("flow", "a.png", "b.png") == "a-flow.png\n"
+    due = motion.dis(photo[:, :110], photo[:, 6:116])
+    assert np.abs(image.to_array(tmp_path / "a-flow.png") - due.view()).max() <= 0.5001 / 255
+    ml4a("flow", "a.png", "-", "--longest", "9", "--colors", "classic", "-o", "c.png",
+         stdin=(tmp_path / "b.png").read_bytes())  # fmt: skip
+    assert np.abs(image.to_array(tmp_path / "c.png") - due.view(9, "classic")).max() <= 0.5001 / 255
+    ml4a("flow", "a.png", "b.png", "-o", "flow.flo")
+    assert np.array_equal(motion.load(tmp_path / "flow.flo").vectors, due.vectors)
+    ml4a("flow", "sample:pan", "-o", "flow.mp4")
+    moving = video.open(tmp_path / "flow.mp4")
+    assert (moving.count, moving.has_sound) == (video.open("sample:pan").count, True)
+    assert np.ptp(moving.frame(40), axis=2).mean() > 0.05
+
+
+def test_frames_are_made_between_pictures(ml4a, photo, tmp_path):
+    for name, left in (("a", 0), ("b", 8), ("c", 16)):
+        image.save(photo[:, left : left + 100], tmp_path / f"{name}.png")
+    names = ["a.png", "b.png", "c.png"]
+    assert ml4a("interpolate", *names, "--frames", "9", "-o", "frames") == "frames/%05d.png\n"
+    files = sorted((tmp_path / "frames").iterdir())
+    assert len(files) == 9
+    for file, left in zip(files, range(0, 18, 2), strict=True):
+        inner = image.to_array(file)[10:-10, 20:-20]
+        assert np.abs(inner - photo[10:-10, left + 20 : left + 80]).mean() < 0.01
+    ml4a("interpolate", *names, "--seconds", "0.8", "--rate", "10", "-o", "small.gif")
+    assert video.open(tmp_path / "small.gif").count == 8
+    assert ml4a("interpolate", "a.png", "b.png") == "a-interpolate.mp4\n"
+    assert video.open(tmp_path / "a-interpolate.mp4").count == 30
+
+
+def test_a_film_gets_slow_motion_and_a_higher_rate(ml4a, film, tmp_path):
+    ml4a("interpolate", "clip.mp4", "--slow", "2", "-o", "slow.mp4")
+    slow = video.open(tmp_path / "slow.mp4")
+    assert (slow.count, slow.duration, slow.has_sound) == (40, pytest.approx(4, abs=0.05), True)
+    ml4a("interpolate", "clip.mp4", "--rate", "25", "--quiet", "-o", "smooth.mp4")
+    smooth = video.open(tmp_path / "smooth.mp4")
+    assert (smooth.count, smooth.rate, smooth.sound.duration) == (50, 25, pytest.approx(2, abs=0.05))
+    levels = [frame.mean() for frame in smooth]
+    assert np.diff(levels[:40]).min() > 0  # each is between its neighbours
+    ml4a("video", "frames", "clip.mp4", "--end", "0.5", "-o", "frames")
+    assert ml4a("interpolate", "frames", "--slow", "3") == "frames-interpolate.mp4\n"
+    assert video.open(tmp_path / "frames-interpolate.mp4").count == 15

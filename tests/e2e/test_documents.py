@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import checkpoints
 import film_files
 import numpy as np
 import pytest
 from PIL import Image
 
-from ml4a import audio, image
+from ml4a import audio, image, weights
+from ml4a._core import paths
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"README.md": (40, 512), "docs/canvas.md": (96, 72)}
@@ -29,8 +31,12 @@ def folder(tmp_path, request):
     """A folder with a photograph, a painting, a film, a song and drawings in it."""
     size = SIZES[request.param]
     photo = image.load("sample:chelsea", size=size)
-    for name in ("photo.jpg", "painting.jpg", "sky.jpg"):
+    for name in ("photo.jpg", "painting.jpg", "sky.jpg", "beach.jpg", "portrait.jpg"):
         image.save(photo, tmp_path / name)
+    for number, name in enumerate(("a.png", "b.png", "bricks.png")):
+        image.save(photo.crop((number, 0, number + 40, 32)), tmp_path / name)
+    Image.fromarray(np.repeat(np.arange(4, dtype=np.uint8), 256).reshape(32, 32)).save(tmp_path / "labels.png")
+    checkpoints.write("esrgan", "official", tmp_path, small=True)["network"].rename(tmp_path / "4x-Remacri.pth")
     (tmp_path / "drawings").mkdir()
     image.save(image.load("sample:ink", size=(24, 16)), tmp_path / "drawings" / "a.png")
     (tmp_path / "frames").mkdir()
@@ -41,17 +47,33 @@ def folder(tmp_path, request):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A home with small weights where the package index carries none, and with the cache of all tests."""
+    home, files = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("files")
+    (home / "cache").symlink_to(paths.cache_dir(), target_is_directory=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ML4A_HOME", str(home))
+        for model in checkpoints.MODELS:
+            default = weights.card(model).variant().name
+            if default in checkpoints.of(model).SMALL:
+                checkpoints.install(model, default, checkpoints.write(model, default, files, small=True))
+    folder = Path(sys.executable).parent
+    return {**os.environ, "ML4A_HOME": str(home), "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
 def blocks(document: str, language: str) -> list[str]:
     text = (ROOT / document).read_text(encoding="utf-8")
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.mark.parametrize("folder", SIZES, indirect=True, ids=str)
-def test_the_python_of_a_document_runs(folder, request):
+def test_the_python_of_a_document_runs(folder, environment, request):
     found = blocks(request.node.callspec.params["folder"], "python")
     assert len(found) >= 2
     before = set(os.listdir(folder))
-    done = subprocess.run([sys.executable, "-c", "\n".join(found)], cwd=folder, capture_output=True, text=True)
+    command = [sys.executable, "-c", "\n".join(found)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     saved = {name for block in found for name in re.findall(r'"([\w-]+\.(?:png|mp4|webm))"', block)} - before
     assert len(saved) >= 4
@@ -59,11 +81,10 @@ def test_the_python_of_a_document_runs(folder, request):
 
 
 @pytest.mark.parametrize("folder", ["README.md"], indirect=True, ids=str)
-def test_the_lines_of_shell_of_the_read_me_run(folder):
+def test_the_lines_of_shell_of_the_read_me_run(folder, environment):
     lines = [line for block in blocks("README.md", "sh") for line in block.splitlines() if line.startswith("ml4a ")]
     lines = [line for line in lines if not any(words in line for words in NOT_RUN)]
     assert len(lines) >= 15
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for line in lines:
         command = ["bash", "-euo", "pipefail", "-c", line]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)

@@ -45,6 +45,7 @@ def test_the_wheel_has_everything_that_is_no_code(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for name in ("py.typed", "__init__.pyi", "weights/catalog/hed.toml", "gallery/page.html", "gallery/work.html"):
         assert f"ml4a/{name}" in names
+    assert "ml4a/media/segmentation/sets/ade20k.json" in names
 
 
 @pytest.mark.slow

@@ -107,6 +107,12 @@ def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     return found
 
 
+def kind_of_result(function: Callable[..., Any]) -> str | None:
+    """`"picture"` … if `function` is annotated to return a medium."""
+    _, extras = _unpack(typing.get_type_hints(function, include_extras=True).get("return", Any))
+    return getattr(_first(extras, Kind), "name", None)
+
+
 def check(parameter: Parameter, value: Any) -> Any:
     """Hold `value` to `parameter` and return it as the declared type.
 

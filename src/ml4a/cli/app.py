@@ -10,7 +10,7 @@ import ml4a
 from ml4a._core.errors import UnknownName
 from ml4a.models.registry import Verb, verbs
 
-from . import about, canvas, derived, film, functions, masking
+from . import about, canvas, derived, film, functions, masking, moving
 from . import weights as weights_commands
 from .run import common_options, model_options, run_verb
 from .what import what
@@ -39,7 +39,7 @@ def build(tokens: list[str]) -> cyclopts.App:
         command = derived.command(name, verb.operation, options, functools.partial(run_verb, verb))
         derived.add(app, name, command, verb.operation.examples)
     functions.register(app, tokens)
-    for group in (masking, canvas, film):
+    for group in (masking, canvas, film, moving):
         group.register(app)
     app.command(weights_commands.build())
     for command in (*about.COMMANDS, what):

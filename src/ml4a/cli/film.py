@@ -33,7 +33,7 @@ def trim(
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Keep what lies between two moments, with its sound."""
-    _save(_open(file).trim(start, end), output or _beside(file, "trim"), overwrite, quiet)
+    save_clip(open_clip(file).trim(start, end), output or beside(file, "trim"), overwrite, quiet)
 
 
 def join(
@@ -50,7 +50,7 @@ def join(
 
     if not files:
         raise BadValue("name the films to join: ml4a video join a.mp4 b.mp4 -o both.mp4")
-    clips = [_open(file, rate) for file in files]
+    clips = [open_clip(file, rate) for file in files]
     whole = clips[0]
     if crossfade:
         for clip in clips[1:]:
@@ -58,7 +58,7 @@ def join(
     else:
         whole = video.concat(clips)
     whole = whole if sound is None else whole.with_sound(sound)
-    _save(whole, output or _beside(files[0], "join"), overwrite, quiet)
+    save_clip(whole, output or beside(files[0], "join"), overwrite, quiet)
 
 
 def frames(
@@ -70,10 +70,10 @@ def frames(
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Save every frame as a picture."""
-    target = Path(output) if output else _beside(file, "frames", "")
+    target = Path(output) if output else beside(file, "frames", "")
     if "%" not in target.name:
         target = target / "%05d.png"
-    _save(_shaped(_open(file), start, end, rate, height), target, overwrite, quiet)
+    save_clip(_shaped(open_clip(file), start, end, rate, height), target, overwrite, quiet)
 
 
 def gif(
@@ -81,8 +81,8 @@ def gif(
     output: Output = None, overwrite: Overwrite = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Make an animation that plays everywhere: a GIF, or a WebP or PNG by the output's name."""
-    clip = _shaped(_open(file), start, end, rate, height)
-    _save(clip, output or _beside(file, "small", ".gif"), overwrite, quiet)
+    clip = _shaped(open_clip(file), start, end, rate, height)
+    save_clip(clip, output or beside(file, "small", ".gif"), overwrite, quiet)
 
 
 def compare(
@@ -98,16 +98,16 @@ def compare(
 
     if len(files) < 2:
         raise BadValue("name two films or more: ml4a video compare before.mp4 after.mp4 -o both.mp4")
-    clips = [_shaped(_open(file), height=height) for file in files]
+    clips = [_shaped(open_clip(file), height=height) for file in files]
     names = [Path(file).name for file in files] if labels else None
-    _save(video.side_by_side(clips, labels=names), output or _beside(files[0], "compare"), overwrite, quiet)
+    save_clip(video.side_by_side(clips, labels=names), output or beside(files[0], "compare"), overwrite, quiet)
 
 
 def speed(
     file: File, factor: float, /, *, output: Output = None, overwrite: Overwrite = False, quiet: Quiet = False
 ) -> None:
     """Play a film faster (FACTOR 2) or slower (0.5); the sound follows as on a tape."""
-    _save(_open(file).speed(factor), output or _beside(file, "speed"), overwrite, quiet)
+    save_clip(open_clip(file).speed(factor), output or beside(file, "speed"), overwrite, quiet)
 
 
 def reverse(
@@ -115,8 +115,8 @@ def reverse(
     output: Output = None, overwrite: Overwrite = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Play a film backwards, sound and all."""
-    clip = _open(file)
-    _save(clip.ping_pong() if ping_pong else clip.reverse(), output or _beside(file, "reverse"), overwrite, quiet)
+    clip = open_clip(file)
+    save_clip(clip.ping_pong() if ping_pong else clip.reverse(), output or beside(file, "reverse"), overwrite, quiet)
 
 
 def sheet(
@@ -126,8 +126,8 @@ def sheet(
     """Put frames from all over a film on one sheet."""
     from ml4a.media import image, video
 
-    target = Path(output) if output else _beside(file, "sheet", ".png")
-    image.save(video.contact_sheet(_open(file), columns, rows, height=height), target, overwrite=overwrite)
+    target = Path(output) if output else beside(file, "sheet", ".png")
+    image.save(video.contact_sheet(open_clip(file), columns, rows, height=height), target, overwrite=overwrite)
     print(target)
 
 
@@ -154,7 +154,8 @@ def register(app: cyclopts.App) -> None:
     app.command(video)
 
 
-def _open(file: str, rate: float | None = None) -> Clip:
+def open_clip(file: str, rate: float | None = None) -> Clip:
+    """A film, or the pictures of a folder or a pattern."""
     from ml4a.media import video
 
     if is_folder(file) or "*" in file:
@@ -173,14 +174,15 @@ def _shaped(
     return clip if height is None else clip.resize(height)
 
 
-def _beside(file: str, verb: str, suffix: str | None = None) -> Path:
+def beside(file: str, verb: str, suffix: str | None = None) -> Path:
     """`clip.mov` becomes `clip-trim.mov`; what is no file of a film becomes an MP4 unless `suffix` says otherwise."""
     path = default_target(verb, file)
     film = path.suffix if path.suffix.lower() in FILMS else ".mp4"
     return path.with_suffix(film if suffix is None else suffix)
 
 
-def _save(clip: Clip, target: str | Path, overwrite: bool, quiet: bool) -> None:
+def save_clip(clip: Clip, target: str | Path, overwrite: bool, quiet: bool) -> None:
+    """Compute a clip and write it, with progress, and say where it is."""
     with console.progress_bars(quiet=quiet) as on_progress:
         path = clip.save(target, overwrite=overwrite, on_progress=on_progress)
     if not quiet:

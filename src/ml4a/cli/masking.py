@@ -14,7 +14,7 @@ from ml4a._core.params import Doc, Range, parameters
 from ml4a.models._operation import Operation
 
 from . import derived
-from .run import common_options, default_target, run
+from .run import common_options, run
 
 
 class Masker:
@@ -27,7 +27,8 @@ class Masker:
     def operation(self) -> Operation:
         """Its parameters, as `jobs.apply` and the command line want to know them."""
         summary = (inspect.getdoc(type(self).__call__) or "").partition("\n\n")[0]
-        return Operation("mask", "mask", summary, _EXAMPLES, parameters(type(self).__call__))
+        own = parameters(type(self).__call__)
+        return Operation("mask", "mask", summary, _EXAMPLES, own, transparent=True)
 
     def __call__(
         self,
@@ -77,12 +78,5 @@ _EXAMPLES = (
 def register(app: cyclopts.App) -> None:
     """Add `mask` to the command line."""
     worker = Masker()
-    command = derived.command("mask", worker.operation, common_options(), functools.partial(_run, worker))
+    command = derived.command("mask", worker.operation, common_options(), functools.partial(run, "mask", worker))
     derived.add(app, "mask", command, _EXAMPLES)
-
-
-def _run(worker: Masker, sources: list[str], options: dict[str, Any]) -> int:
-    """Like `run`, but what is beside a JPEG by default is a PNG: areas are flat, and cutouts transparent."""
-    if options["output"] is None and len(sources) == 1 and sources[0].lower().endswith((".jpg", ".jpeg")):
-        options = {**options, "output": str(default_target("mask", sources[0]).with_suffix(".png"))}
-    return run("mask", worker, sources, options)

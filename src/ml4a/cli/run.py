@@ -17,6 +17,7 @@ from ml4a.models.registry import Verb
 
 from . import console
 from .adapter import STANDARD_STREAM, option
+from .compare import Compared
 
 SOME_FAILED = 1
 SOURCES_HELP = "Pictures, folders, GIFs, films, URLs, `sample:NAME`, `camera:0`, or `-` for standard input."
@@ -27,6 +28,7 @@ def common_options() -> list[inspect.Parameter]:
     return [
         option("output", str | None, None, "File or folder to write; `-` for standard output.", "--output", "-o"),
         option("steady", float, 0.0, "Films: hold each frame to the one before it. (between 0 and 1)"),
+        option("compare", bool, False, "Show the original beside the result, in one picture or film."),
         option("overwrite", bool, False, "Replace outputs that exist."),
         option("quiet", bool, False, "Print nothing but errors.", "--quiet", "-q"),
     ]
@@ -38,7 +40,7 @@ def model_options(candidates: list[Verb]) -> list[inspect.Parameter]:
     return [
         option("record", bool, True, "Let outputs carry the record of what made them.", negative="--no-record"),
         option("model", str, candidates[0].model, f"Which model does it: {names}."),
-        option("weights", str, "default", "Which of the model's weights; `ml4a models NAME` lists them."),
+        option("weights", str, "default", "Which of the model's weights (`ml4a models NAME` lists them), or a file."),
         option("device", str, "auto", "`cpu`, `cuda`, `mps` …"),
         option("dtype", str, "auto", "`float32` is exact; `auto` may be faster."),
     ]
@@ -53,26 +55,31 @@ def run(name: str, worker: Any, sources: list[str], options: dict[str, Any]) -> 
     """Apply `worker`, a picture → picture callable that knows its `operation`, to `sources`; return the exit status."""
     if not sources:
         raise BadValue(f"name a picture, a folder or a film: ml4a {name} photo.jpg")
+    worker = Compared(worker) if options["compare"] else worker
     own = {parameter: options[parameter] for parameter in worker.operation.parameters if parameter in options}
     inputs = [sys.stdin.buffer.read() if source == STANDARD_STREAM else source for source in sources]
     source = inputs[0] if len(inputs) == 1 else inputs
     if options["output"] == STANDARD_STREAM:
         return _to_standard_output(worker, source, own, options)
-    summary = _apply(worker, source, options["output"] or default_target(name, source), own, options)
+    target = options["output"] or default_target(name, source, transparent=worker.operation.transparent)
+    summary = _apply(worker, source, target, own, options)
     if not options["quiet"]:
         console.print_summary(summary)
     return SOME_FAILED if summary.failed else 0
 
 
-def default_target(verb: str, source: Any) -> Path:
-    """`photos/cat.jpg` becomes `photos/cat-sketch.jpg`; what has no folder of its own goes to the current one."""
+def default_target(verb: str, source: Any, *, transparent: bool = False) -> Path:
+    """`photos/cat.jpg` becomes `photos/cat-sketch.jpg`; what has no folder of its own goes to the current one.
+
+    What may be `transparent` becomes `photos/cat-cutout.png`.
+    """
     if isinstance(source, list) or not isinstance(source, str):
         return Path(f"{verb}.png") if isinstance(source, bytes) else Path(verb)
     path = Path(source)
     if is_folder(path):
         return path.parent / f"{path.resolve().name}-{verb}"
     local = "://" not in source and not source.startswith(("sample:", "camera:"))
-    name = Path(output_name(source))
+    name = Path(output_name(source, transparent=transparent))
     return (path.parent if local else Path()) / f"{name.stem}-{verb}{name.suffix}"
 
 

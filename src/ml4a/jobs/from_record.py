@@ -85,14 +85,14 @@ def _make(record: Record, found: _Inputs, target: Path) -> None:
 
     main = _main_input(record)
     if main.kind == "file" and not main.options and found.search(main) is not None:
-        apply(_call(record), found.path(main), target, steady=record.steady, **_arguments(record, found))
+        apply(_call(record, found), found.path(main), target, steady=record.steady, **_arguments(record, found))
     else:
         image.save(_remade(record, found), target, overwrite=False)
 
 
 def _remade(record: Record, found: _Inputs) -> Image.Image:
     """The picture that a record describes, in memory."""
-    return _call(record)(_picture(_main_input(record), found), **_arguments(record, found))
+    return _call(record, found)(_picture(_main_input(record), found), **_arguments(record, found))
 
 
 def _picture(item: Input, found: _Inputs) -> Image.Image:
@@ -119,11 +119,12 @@ def _arguments(record: Record, found: _Inputs) -> dict[str, Any]:
     return {**record.parameters, **media, **seed}
 
 
-def _call(record: Record) -> Any:
+def _call(record: Record, found: _Inputs) -> Any:
     """The model's operation that a record names, set up as it was.
 
     Raises:
         BadValue: the operation or the parameters are none of that model's, or the weights have changed.
+        NotFound: the weights were a file of the user's own, and it is missing.
     """
     from ml4a.models import registry
 
@@ -133,11 +134,29 @@ def _call(record: Record) -> Any:
     unknown = record.parameters.keys() - known[record.operation].parameters.keys()
     if unknown:
         raise BadValue(f"{record.model} takes no {', '.join(sorted(unknown))}")
-    model = registry.load(record.model, record.weights, device=record.device, dtype=record.dtype)
+    model = registry.load(record.model, _weights(record, found), device=record.device, dtype=record.dtype)
     digests = {role: file.sha256 for role, file in model.weights.files.items()}
     if digests != dict(record.digests):
         raise BadValue(f"the weights {record.model}/{record.weights} are not those that made this file")
     return getattr(model, record.operation)
+
+
+def _weights(record: Record, found: _Inputs) -> str | Path:
+    """A name on the model's card; or a file that the user named now, never one that a record names."""
+    from ml4a import weights
+    from ml4a.models import registry
+
+    about = weights.card(registry.model_class(record.model).card)
+    if record.weights in about.weights:
+        return record.weights
+    files = [found.file(sha256) for sha256 in record.digests.values()]
+    if not files or files[0] is None:
+        hashes = ", ".join(f"{sha256[:12]}…" for sha256 in record.digests.values())
+        raise NotFound(
+            f"{record.model} has no weights {record.weights!r} on its card; if they are a file of your own "
+            f"(SHA-256 {hashes}), name it after the first file"
+        )
+    return files[0]
 
 
 class _Inputs:
@@ -148,11 +167,15 @@ class _Inputs:
         self._known: dict[str, Path] = {}
 
     def search(self, item: Input) -> Path | None:
-        """The file with this content, if there is one."""
-        while item.sha256 not in self._known and self._files:
+        """The file or the sample with this content, if there is one."""
+        return self.file(item.sha256) or _sample(item.sha256)
+
+    def file(self, sha256: str) -> Path | None:
+        """The file with this SHA-256, if there is one."""
+        while sha256 not in self._known and self._files:
             path = self._files.pop(0)
             self._known.setdefault(_sha256(path), path)
-        return self._known.get(item.sha256) or _sample(item.sha256)
+        return self._known.get(sha256)
 
     def path(self, item: Input) -> Path:
         """The file with this content.

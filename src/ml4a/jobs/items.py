@@ -16,6 +16,7 @@ from ml4a._core.files import is_folder, refuse_existing
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
 FILMS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif", ".apng"})
 _SAVED_AS = {".bmp": ".png", ".jpeg": ".jpeg", ".avi": ".mp4", ".m4v": ".mp4"}
+_SAVED_TRANSPARENT = {".jpg": ".png", ".jpeg": ".png", ".mp4": ".webm", ".mkv": ".webm"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,16 @@ class Item:
         return str(self.source) if isinstance(self.source, str | os.PathLike) else "picture"
 
 
-def plan(source: Any, target: str | os.PathLike[str], *, overwrite: bool = False) -> list[Item]:
+def plan(
+    source: Any, target: str | os.PathLike[str], *, overwrite: bool = False, transparent: bool = False
+) -> list[Item]:
     """The items of a job, all outputs checked before anything is computed.
 
     Args:
         source: A file, folder, glob, URL, `sample:NAME`, `camera:N`, a picture or clip in memory, or a list of these.
         target: A file for one input; a folder for several, or for one if it exists or ends with a separator.
         overwrite: Whether outputs that exist may be replaced.
+        transparent: As of `output_name`.
 
     Raises:
         NotFound: no such file, or nothing to do in the folder.
@@ -49,7 +53,8 @@ def plan(source: Any, target: str | os.PathLike[str], *, overwrite: bool = False
     folder = len(sources) > 1 or _is_folder(source) or _is_folder(target)
     if folder and os.path.lexists(target) and not is_folder(target):
         raise OutputExists(f"{target} is a file; several results need a folder")
-    items = [Item(each, Path(target) / output_name(each) if folder else Path(target)) for each in sources]
+    names = [output_name(each, transparent=transparent) for each in sources] if folder else [""]
+    items = [Item(each, Path(target) / name) for each, name in zip(sources, names, strict=True)]
     taken: dict[Path, Item] = {}
     for item in items:
         if item.target in taken:
@@ -66,8 +71,14 @@ def is_camera(source: Any) -> bool:
     return isinstance(source, str) and source.startswith("camera:")
 
 
-def output_name(source: Any, suffix: str | None = None) -> str:
-    """The file name that a result gets: the input's own, in a format that can be written."""
+def output_name(source: Any, suffix: str | None = None, *, transparent: bool = False) -> str:
+    """The file name that a result gets: the input's own, in a format that can be written.
+
+    Args:
+        source: What the result is made from.
+        suffix: Of the format that it has to be.
+        transparent: Whether the format must be able to hold transparency.
+    """
     if is_camera(source):
         return f"camera{suffix or '.mp4'}"
     if not isinstance(source, str | os.PathLike):
@@ -79,6 +90,7 @@ def output_name(source: Any, suffix: str | None = None) -> str:
     path = Path(Path(name).name or "picture")
     kept = path.suffix.lower()
     kept = _SAVED_AS.get(kept, kept) if kept in PICTURES | FILMS else ".png"
+    kept = _SAVED_TRANSPARENT.get(kept, kept) if transparent else kept
     return (path.stem or "picture") + (suffix or kept)
 
 

@@ -74,7 +74,8 @@ def apply(
     """
     steady = check(_STEADY, steady)
     parameters = _settled(model, parameters)
-    items = plan(source, target, overwrite=overwrite)
+    known = operation_of(model)
+    items = plan(source, target, overwrite=overwrite, transparent=known is not None and known.transparent)
     summary, started = Summary(), time.monotonic()
     with progress.listening(on_progress, cancel), recording(record and recording_enabled()):
         for number, item in enumerate(items):

@@ -6,6 +6,7 @@ drawing = model("photo.jpg")           # see `_operation` for what happens aroun
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from ml4a._core.kinds import Picture
 from ml4a._core.progress import OnProgress
 from ml4a._core.record import Record
 
+from . import _own_weights
 from ._operation import Operation, current_call, describe
 
 if TYPE_CHECKING:
@@ -36,10 +38,13 @@ class Model:
     card: ClassVar[str]
     """Name of the model, its card and its registry entry."""
 
+    auto_dtype: ClassVar[str] = "auto"
+    """What `dtype="auto"` means: `"float32"` where a faster type is not known to keep within its bounds."""
+
     @classmethod
     def from_pretrained(
         cls,
-        weights: str = "default",
+        weights: str | os.PathLike[str] = "default",
         *,
         device: str = "auto",
         dtype: str = "auto",
@@ -48,7 +53,8 @@ class Model:
         """Find (or download) the weights and set the model up.
 
         Args:
-            weights: A variant of the model's card; `ml4a models NAME` lists them.
+            weights: A variant of the model's card, which `ml4a models NAME` lists; or, where a variant is one file, the
+                path of a file of one's own.
             device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`.
             dtype: `"float32"` is the reference; `"auto"` may be faster, within 8/255 at worst and 0.25/255 on average.
             on_progress: Called with `Progress` while downloading.
@@ -56,14 +62,26 @@ class Model:
         Raises:
             UnknownName: no such weights.
             DownloadFailed: no source could deliver them.
+            NotFound: there is no file at that path.
+            BadWeights: the file is broken, unsafe, or another network's.
         """
         from ml4a import weights as library
 
+        about = library.card(cls.card)
+        if _own_weights.is_path(about, weights):
+            with _own_weights.naming(weights):
+                return cls._set_up(about, *_own_weights.take(about, weights), device, dtype)
         with progress.listening(on_progress):
             files = library.fetch(f"{cls.card}/{weights}")
         about = library.card(cls.card)  # a first download has made its hash known
-        variant = about.variant(weights)
+        return cls._set_up(about, about.variant(str(weights)), files, device, dtype)
+
+    @classmethod
+    def _set_up(
+        cls, about: _weights.Card, variant: _weights.Weights, files: dict[str, Path], device: str, dtype: str
+    ) -> Self:
         target = devices.resolve_device(device)
+        dtype = cls.auto_dtype if dtype == "auto" else dtype
         return cls(about, variant, files, target, devices.resolve_dtype(dtype, target))
 
     def __init__(

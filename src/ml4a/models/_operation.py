@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ml4a._core import record as records
 from ml4a._core.errors import BadValue
-from ml4a._core.params import Parameter, check, parameters
+from ml4a._core.params import Parameter, check, kind_of_result, parameters
 
 if TYPE_CHECKING:
     from ml4a.media.image import KindName
@@ -44,6 +44,10 @@ class Operation:
     examples: tuple[str, ...]
     """Lines of shell, for `--help`."""
     parameters: dict[str, Parameter]
+    gives: str | None = "picture"
+    """The kind of its result, if that is a medium."""
+    transparent: bool = False
+    """Whether its results may be transparent, so that files are better named for formats that can hold that."""
 
     @property
     def media(self) -> list[Parameter]:
@@ -76,7 +80,9 @@ def current_call() -> Call:
     return call
 
 
-def operation(*, verb: str | None = None, examples: tuple[str, ...] = ()) -> Callable[[Method], Method]:
+def operation(
+    *, verb: str | None = None, examples: tuple[str, ...] = (), transparent: bool = False
+) -> Callable[[Method], Method]:
     """Mark a method of a model as one of its operations; `verb` puts it on the command line."""
 
     def decorate(method: Method) -> Method:
@@ -95,7 +101,7 @@ def operation(*, verb: str | None = None, examples: tuple[str, ...] = ()) -> Cal
                 _attach(self, about, current, inputs, result)
             return result
 
-        call.__operation__ = (method.__name__, verb, examples)  # type: ignore[attr-defined]
+        call.__operation__ = (method.__name__, verb, examples, transparent)  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]
 
     return decorate
@@ -104,9 +110,10 @@ def operation(*, verb: str | None = None, examples: tuple[str, ...] = ()) -> Cal
 @functools.cache
 def describe(method: Callable[..., Any]) -> Operation:
     """What the command line and the studio need to know of an operation."""
-    name, verb, examples = method.__operation__  # type: ignore[attr-defined]
+    name, verb, examples, transparent = method.__operation__  # type: ignore[attr-defined]
     summary = inspect.getdoc(method).partition("\n\n")[0]  # type: ignore[union-attr]
-    return Operation(name, verb, summary, examples, parameters(inspect.unwrap(method)))
+    plain = inspect.unwrap(method)
+    return Operation(name, verb, summary, examples, parameters(plain), kind_of_result(plain), transparent)
 
 
 def bind(
@@ -168,9 +175,21 @@ def _load(about: Operation, values: dict[str, Any]) -> list[records.Input]:
             value = image.load(value)
         values[parameter.name] = value
         if hashing:
-            seen = value if image.kind_of(value) == "pil" else image.to_array(value)
-            inputs.append(provenance.as_input(seen, parameter.name))
+            inputs.append(provenance.as_input(_seen(value), parameter.name))
     return inputs
+
+
+def _seen(medium: Any) -> Any:
+    """What a record's hash is made of: pictures, and the numbers of label maps as they are."""
+    import numpy as np
+
+    from ml4a.media import image
+
+    if hasattr(medium, "to_image"):
+        return medium.to_image()
+    if isinstance(medium, np.ndarray) and medium.dtype.kind in "iu" and medium.dtype not in (np.uint8, np.uint16):
+        return medium
+    return medium if image.kind_of(medium) == "pil" else image.to_array(medium)
 
 
 def _attach(model: Model, about: Operation, call: Call, inputs: list[records.Input], result: Any) -> None:

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 from ml4a._core.kinds import Picture
 from ml4a._core.params import Doc, Range
 
-from ._base import PictureModel
+from ._drawing import DrawingModel, Strength, Thin, Transparent
 from ._operation import operation
 
 if TYPE_CHECKING:
     import torch
 
-Strength = Annotated[float, Range(0, 1), Doc("How dark the lines are; 0 leaves the paper white.")]
-Thin = Annotated[bool, Doc("Keep only the middle of each line.")]
 Tile = Annotated[int | None, Range(low=64), Doc("Side of a tile in pixels; by default what fits in memory.")]
 
 
-class HED(PictureModel):
+class HED(DrawingModel):
     """Draws the edges that people would draw: outlines rather than every texture."""
 
     card = "hed"
@@ -34,20 +32,28 @@ class HED(PictureModel):
 
     @operation(
         verb="sketch",
-        examples=("ml4a sketch photo.jpg -o drawing.png", "ml4a sketch clip.mp4 -o drawing.mp4 --thin --steady 0.5"),
+        examples=(
+            "ml4a sketch photo.jpg -o drawing.png",
+            "ml4a sketch photo.jpg --thin -o plot.svg",
+            "ml4a sketch clip.mp4 -o drawing.mp4 --thin --steady 0.5",
+        ),
     )
-    def __call__(self, picture: Picture, *, strength: Strength = 1.0, thin: Thin = False, tile: Tile = None) -> Picture:
+    def __call__(
+        self,
+        picture: Picture,
+        *,
+        strength: Strength = 1.0,
+        thin: Thin = False,
+        transparent: Transparent = False,
+        tile: Tile = None,
+    ) -> Picture:
         """Draw the edges of `picture`: black lines on white, the picture's size.
 
         Returns:
             A picture of the kind that came in; its transparency is kept.
         """
-        from ml4a.ops.edges import thin as thin_edges
-
         edges = self.edges(self.to_tensor(picture), tile)
-        if thin:
-            edges = thin_edges(edges)
-        return self.to_picture(1 - strength * edges)
+        return self.to_drawing(edges, strength=strength, thin=thin, transparent=transparent)
 
     def edges(self, x: torch.Tensor, tile: int | None = None) -> torch.Tensor:
         """The probability of an edge in each pixel: 1×3×H×W RGB in [0, 1] to 1×1×H×W in [0, 1].

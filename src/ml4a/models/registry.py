@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.metadata
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,15 @@ from ._operation import Operation
 BUILT_IN = {
     "fast_style": "ml4a.models.fast_style:FastStyle",
     "real_esrgan": "ml4a.models.real_esrgan:RealESRGAN",
+    "esrgan": "ml4a.models.esrgan:ESRGAN",
     "hed": "ml4a.models.hed:HED",
+    "photosketch": "ml4a.models.photosketch:PhotoSketch",
+    "cartoonization": "ml4a.models.cartoonization:Cartoonization",
+    "basnet": "ml4a.models.basnet:BASNet",
+    "semantic_segmentation": "ml4a.models.semantic_segmentation:SemanticSegmentation",
+    "face_parsing": "ml4a.models.face_parsing:FaceParsing",
+    "spade": "ml4a.models.spade:SPADE",
+    "flownet": "ml4a.models.flownet:FlowNet",
 }
 """Name → class. Where several models share a verb, the first one here is the verb's default."""
 
@@ -59,8 +68,10 @@ def model_class(name: str) -> type[Model]:
     return getattr(importlib.import_module(module), attribute)
 
 
-def load(name: str, weights: str = "default", **options: Any) -> Any:
+def load(name: str, weights: str | os.PathLike[str] = "default", **options: Any) -> Any:
     """The model `name` with pretrained weights: `ml4a.load("real_esrgan", weights="anime", device="cuda")`.
+
+    A path to a weights file will do as well: `ml4a.load("esrgan", weights="4x-Remacri.pth")`.
 
     The options are those of `Model.from_pretrained`.
     """

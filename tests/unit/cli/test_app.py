@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ COMMANDS = [
     *(each.verb for each in functions.FUNCTIONS),
     "video",
     "loop",
+    "flow",
+    "interpolate",
     "mask",
     "weights",
     "what",
@@ -35,10 +38,33 @@ def without_torch(code: str) -> str:
     return done.stdout
 
 
+SHELLS = ("bash", "zsh", "fish")
+SHOW_ALL = f"""
+import contextlib, io, json, sys
+from ml4a.cli import main
+from ml4a.cli.app import build
+
+helps = {{}}
+for command in {COMMANDS!r}:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        main([command, "--help"])
+    helps[command] = [printed.getvalue(), "torch" in sys.modules]
+completions = {{shell: build([]).generate_completion(shell=shell) for shell in {SHELLS!r}}}
+print(json.dumps([helps, completions]))
+"""
+
+
+@pytest.fixture(scope="module")
+def shown() -> tuple[dict[str, tuple[str, bool]], dict[str, str]]:
+    """Of each command, the help and whether torch was loaded then; of each shell, the completion."""
+    return json.loads(without_torch(SHOW_ALL))
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_is_there_without_torch(command):
-    text = without_torch(f"from ml4a.cli import main; main([{command!r}, '--help'])")
+def test_help_is_there_without_torch(command, shown):
+    text, torch_is_loaded = shown[0][command]
     assert text.startswith(f"Usage: ml4a {command}")
+    assert not torch_is_loaded
 
 
 @pytest.mark.parametrize("verb", registry.verbs())
@@ -61,9 +87,9 @@ def test_every_module_of_the_models_imports_without_torch():
     without_torch("\n".join(f"import ml4a.models.{path.stem}" for path in sorted(folder.glob("[!_]*.py"))))
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_knows_every_command(shell):
-    text = without_torch(f"from ml4a.cli.app import build; print(build([]).generate_completion(shell={shell!r}))")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_knows_every_command(shell, shown):
+    text = shown[1][shell]
     for command in COMMANDS:
         assert command in text
     assert "keep-colors" in text
