@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
+
 PAUSE = 0.3
 """Seconds between contenders."""
 
@@ -29,4 +31,16 @@ def race(title: str, contenders: Mapping[str, Callable[[], Any]], *, rounds: int
     print(f"  {ours:<44} {best[ours] * 1000:9.1f} ms")
     for other in others:
         print(f"  {other:<44} {best[other] * 1000:9.1f} ms   ours is {best[other] / best[ours]:.2f}x as fast")
+    return best
+
+
+def matrix_product(dtype: torch.dtype) -> float:
+    """FLOP/s of the fastest of a few large matrix products: what the machine can do at best."""
+    best = 0.0
+    for size in (1024, 2048, 4096):
+        a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+        for _ in range(3):
+            started = time.perf_counter()
+            torch.mm(a, b)
+            best = max(best, 2 * size**3 / (time.perf_counter() - started))
     return best

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import torch
 from torch import nn
@@ -12,7 +10,7 @@ from torch.nn import functional as F
 import ml4a
 from ml4a import image, weights
 
-from .race import race
+from .race import matrix_product, race
 
 FINER = {"conv_up.0": 4, "conv_up.1": 16, "conv_hr": 16, "conv_last": 16}
 """How many times more pixels a layer works on than the input has."""
@@ -68,7 +66,7 @@ def main() -> None:
     best = race("x4plus, 128x128 → 512x512", contenders, rounds=3)
     flop = 128 * 128 * _flop_per_pixel(reference.network)
     for name, dtype in ((f"ml4a, auto ({ours.dtype})", ours.dtype), ("ml4a, float32", torch.float32)):
-        share = flop / best[name] / _best_matrix_product(dtype)
+        share = flop / best[name] / matrix_product(dtype)
         print(f"  {name}: {flop / best[name] / 1e9:.0f} GFLOP/s, {share:.0%} of the best matrix product in {dtype}")
 
 
@@ -80,18 +78,6 @@ def _flop_per_pixel(network: nn.Module) -> float:
             finer = FINER.get(name.removesuffix(".weight"), 1)
             total += 2 * value.numel() * finer
     return total
-
-
-def _best_matrix_product(dtype: torch.dtype) -> float:
-    """FLOP/s of the fastest of a few large matrix products."""
-    best = 0.0
-    for size in (1024, 2048, 4096):
-        a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
-        for _ in range(3):
-            started = time.perf_counter()
-            torch.mm(a, b)
-            best = max(best, 2 * size**3 / (time.perf_counter() - started))
-    return best
 
 
 def _ncnn(photo):
