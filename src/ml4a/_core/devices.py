@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ml4a")
 
-DTYPES = ("auto", "float32", "bfloat16", "float16")
+DTYPES = ("auto", "float32", "fast_float32", "bfloat16", "float16")
 _FALLBACK_MEMORY = 2 << 30
 _LARGEST_BUDGET = 4 << 30
 
@@ -44,7 +44,7 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
-    """`"auto"` → bfloat16 where the machine multiplies it in hardware, else float32.
+    """`"auto"` → bfloat16 where the machine multiplies it in hardware, else float32, as is `"fast_float32"`.
 
     Raises:
         BadValue: not one of `DTYPES`, or float16 on a CPU, which has no fast kernels for it.
@@ -57,7 +57,14 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
     if name == "float16" and device.type == "cpu":
         raise BadValue("dtype float16 is not for CPUs; use 'auto', 'float32' or 'bfloat16'")
-    return getattr(torch, name)
+    return getattr(torch, name.removeprefix("fast_"))
+
+
+def room_for_speed(name: str, device: torch.device) -> float:
+    """Bytes that faster forms of networks may take: none where the dtype `name` is to be exact, or on a GPU."""
+    if name == "float32" or device.type != "cpu":
+        return 0
+    return memory_budget(device) / 2 if name == "auto" else float("inf")
 
 
 @functools.cache

@@ -208,7 +208,7 @@ def _attach(model: Model, about: Operation, call: Call, inputs: list[records.Inp
         parameters={name: _plain(value) for name, value in plain.items() if name != "seed"},
         seed=plain.get("seed"),
         device=model.device.type,
-        dtype=str(model.dtype).removeprefix("torch."),
+        dtype=model.precision,
         inputs=tuple(inputs),
         versions=records.versions(),
         source_type=model.about.source_type,
