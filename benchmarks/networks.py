@@ -46,7 +46,10 @@ def main() -> None:
         with plainly():
             plain = networks.from_state_dict(name, state)
             plain.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
-        contenders = {"ml4a, float32": _inference(ours, x), "the same graph, eager, float32": plainly()(_inference(plain, x))}
+        contenders = {
+            "ml4a, float32": _inference(ours, x),
+            "the same graph, eager, float32": plainly()(_inference(plain, x)),
+        }
         seconds = race(f"{name}, {'×'.join(map(str, size[1:]))}", contenders, rounds=3)
         with FlopCounterMode(display=False) as counter, torch.inference_mode():
             ours(x)
@@ -69,13 +72,15 @@ def _state(name: str) -> dict[str, Any]:
     import checkpoints  # pyright: ignore[reportMissingImports]
     import deterministic  # pyright: ignore[reportMissingImports]
 
-    sets = checkpoints.of(name).OFFICIAL
+    module = checkpoints.of(name)
+    drawn = getattr(module, "state_dict", deterministic.state_dict)
+    sets = module.OFFICIAL
     roles = sets[WEIGHTS.get(name) or next(iter(sets))]
     files = {role: shapes for role, shapes in roles.items() if role not in ("index", "options", "classes")}
     return {
         f"{role}.{key}" if len(files) > 1 else key: array
         for role, shapes in files.items()
-        for key, array in deterministic.state_dict(shapes).items()
+        for key, array in drawn(shapes).items()
     }
 
 

@@ -62,7 +62,7 @@ def install(model: str, weights: str, files: Mapping[str, Path], address: Callab
 
     Args:
         model: As the card is called.
-        weights: A set of the card; the user's card has it alone.
+        weights: A set of the card; the user's card has no others than are installed.
         files: By role. Roles of the set that are not named keep their sources.
         address: Makes the source of a file and of what its official source has behind `#`, which names the member of
             an archive.
@@ -78,10 +78,11 @@ def install(model: str, weights: str, files: Mapping[str, Path], address: Callab
         if "size" in file:
             file["size"] = path.stat().st_size
         file.pop("sha256_start", None)
-    card["weights"] = {weights: chosen}
-    folder = paths.config_dir() / "cards"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{model}.toml").write_text("\n".join(_toml(card)), encoding="utf-8")
+    own = paths.config_dir() / "cards" / f"{model}.toml"
+    before = tomllib.loads(own.read_text(encoding="utf-8"))["weights"] if own.exists() else {}
+    card["weights"] = before | {weights: chosen}
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("\n".join(_toml(card)), encoding="utf-8")
 
 
 def load(model: str, folder: Path, weights: str = "", **options: Any) -> Any:
@@ -91,6 +92,32 @@ def load(model: str, folder: Path, weights: str = "", **options: Any) -> Any:
         weights = weights or next(iter(of(model).SMALL))
         install(model, weights, write(model, weights, folder, small=True))
         return ml4a.load(model, weights, **options)
+
+
+def furnish(home: Path, *more: tuple[str, str]) -> Path:
+    """Make a home with small weights for all models whose own the package index does not carry, and with all others.
+
+    Args:
+        home: The folder, a new one.
+        *more: Further (model, weights).
+    """
+    files, cache = home / "files", home / "cache"
+    files.mkdir(parents=True)
+    for shared in ("weights", "samples"):  # what is fetched in the new home stays there
+        (cache / shared).mkdir(parents=True)
+        for path in (paths.cache_dir() / shared).glob("*"):
+            (cache / shared / path.name).symlink_to(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ML4A_HOME", str(home))
+        for model, weights in (*small_defaults().items(), *more):
+            install(model, weights, write(model, weights, files, small=True))
+    return home
+
+
+def small_defaults() -> dict[str, str]:
+    """The default weights of each model that has small ones: of those whose own the package index does not carry."""
+    defaults = {model: next(iter(_card(model)["weights"])) for model in MODELS}
+    return {model: weights for model, weights in defaults.items() if weights in of(model).SMALL}
 
 
 def digest(shapes: Mapping[str, Iterable[int]]) -> str:

@@ -144,7 +144,10 @@ _CHANNELS = {"landscapes": 182, "landscapes_2020": 182, "coco": 184, "ade20k": 1
 _SMALL = {"channels": 8, "width": 2, "hidden": 5}
 
 OFFICIAL = {weights: _set(weights, shapes(channels)) for weights, channels in _CHANNELS.items()}
-SMALL = {"landscapes": _set("small", shapes(**_SMALL))}
+SMALL = {
+    "landscapes": _set("small", shapes(**_SMALL)),
+    "ade20k": _set("ade20k", shapes(**_SMALL | {"channels": 151})),
+}
 NETWORKS = {
     "spade:build": shapes(**_SMALL, most=True, cells=2),
     "spade:build_encoder": encoder(width=1, latent=16),

@@ -8,7 +8,6 @@ import checkpoints
 import pytest
 from clauses import CLAUSES, recognition
 
-from ml4a import weights
 from ml4a.models import registry
 from ml4a.networks.architectures import ARCHITECTURES
 
@@ -27,8 +26,7 @@ def walk():
         yield pytest.param(name, clause, id=f"{name}-{clause.__name__}", marks=[pytest.mark.slow] * light)
 
 
-DEFAULTS = {model: weights.card(model).variant().name for model in checkpoints.MODELS}
-SMALL = [model for model, default in DEFAULTS.items() if default in checkpoints.of(model).SMALL]
+SMALL = checkpoints.small_defaults()
 
 
 def test_the_registry_has_exactly_these_models():
@@ -68,13 +66,7 @@ def loaded(name: str, variant: str, **options):
 @pytest.fixture(scope="module")
 def small_home(tmp_path_factory):
     """A home with small weights for all models whose own the package index does not carry."""
-    home, files = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("files")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ML4A_HOME", str(home))
-        for model in SMALL:
-            written = checkpoints.write(model, DEFAULTS[model], files, small=True)
-            checkpoints.install(model, DEFAULTS[model], written)
-    return home
+    return checkpoints.furnish(tmp_path_factory.mktemp("contract") / "home")
 
 
 @pytest.mark.parametrize(("walked", "clause"), list(walk()))

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml4a import audio, image, weights
-from ml4a._core import paths
+from ml4a import audio, image
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"README.md": (40, 512), "docs/canvas.md": (96, 72)}
@@ -50,14 +49,7 @@ def folder(tmp_path, request):
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """A home with small weights where the package index carries none, and with the cache of all tests."""
-    home, files = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("files")
-    (home / "cache").symlink_to(paths.cache_dir(), target_is_directory=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ML4A_HOME", str(home))
-        for model in checkpoints.MODELS:
-            default = weights.card(model).variant().name
-            if default in checkpoints.of(model).SMALL:
-                checkpoints.install(model, default, checkpoints.write(model, default, files, small=True))
+    home = checkpoints.furnish(tmp_path_factory.mktemp("documents") / "home")
     folder = Path(sys.executable).parent
     return {**os.environ, "ML4A_HOME": str(home), "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 

@@ -7,9 +7,11 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ml4a import weights
 from ml4a._core import files, progress, record
 from ml4a._core.errors import BadValue
 from ml4a._core.progress import OnProgress
@@ -24,6 +26,8 @@ MANIFEST = "works.json"
 def build(folder: Path, *, on_progress: OnProgress | None = None) -> Path:
     """Make the gallery in `folder`; works that are there already and up to date are kept.
 
+    Works of weights that the package index does not carry are made if these are in the cache, and only told of if not.
+
     Returns:
         The page.
 
@@ -32,7 +36,8 @@ def build(folder: Path, *, on_progress: OnProgress | None = None) -> Path:
     """
     page = folder / "index.html"
     made = _read_manifest(folder)
-    for work in WORKS:
+    works = [work for work in WORKS if all(weights.find(spec) for spec in work.needs)]
+    for work in works:
         if work.file not in made:
             files.refuse_existing(folder / work.file, overwrite=False)
     if not made:
@@ -40,13 +45,13 @@ def build(folder: Path, *, on_progress: OnProgress | None = None) -> Path:
     files.parent_of(page)
     _copy_originals(folder)
     done: dict[str, dict[str, Any]] = {}
-    for number, work in enumerate(WORKS):
-        _publish(page, done, finished=False)
-        progress.report(work.title, number, len(WORKS), "works")
+    for number, work in enumerate(works):
+        _publish(page, works, done, finished=False)
+        progress.report(work.title, number, len(works), "works")
         with progress.listening(on_progress):
             done[work.file] = _kept(folder, work, made.get(work.file)) or _make(folder, work)
         _write(folder / MANIFEST, json.dumps({**made, **done}, indent=1))
-    _publish(page, done, finished=True)
+    _publish(page, works, done, finished=True)
     return page
 
 
@@ -95,8 +100,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _publish(page: Path, done: dict[str, dict[str, Any]], *, finished: bool) -> None:
-    _write(page, render(WORKS, done, originals=_originals(page.parent), finished=finished))
+def _publish(page: Path, works: Sequence[Work], done: dict[str, dict[str, Any]], *, finished: bool) -> None:
+    absent = [work for work in WORKS if work not in works]
+    _write(page, render(works, done, absent, originals=_originals(page.parent), finished=finished))
 
 
 def _originals(folder: Path) -> dict[str, str]:

@@ -14,13 +14,19 @@ FILM_SUFFIXES = (".mp4", ".webm")
 
 
 def render(
-    works: Sequence[Work], done: Mapping[str, Mapping[str, Any]], *, originals: Mapping[str, str], finished: bool
+    works: Sequence[Work],
+    done: Mapping[str, Mapping[str, Any]],
+    absent: Sequence[Work] = (),
+    *,
+    originals: Mapping[str, str],
+    finished: bool,
 ) -> str:
     """The page with the works that are done; until it is finished, it reloads itself.
 
     Args:
-        works: All works, in order.
+        works: All works that are made, in order.
         done: By file name: seconds and record of those that are there.
+        absent: Works whose weights are not here.
         originals: File name of each original by its sample's name.
         finished: Whether all are there.
     """
@@ -29,7 +35,11 @@ def render(
         "" if finished else f"<p class=waiting>{len(sections)} of {len(works)} works done; the next is being made …</p>"
     )
     refresh = "" if finished else '<meta http-equiv="refresh" content="2">'
-    return _template("page.html").substitute(refresh=refresh, works="\n".join(sections), waiting=waiting)
+    more = "\n".join(map(_absent, absent))
+    more = f"<section><h2>More, once their weights are here</h2><dl>{more}</dl></section>" if more else ""
+    return _template("page.html").substitute(
+        refresh=refresh, works="\n".join(sections), waiting=waiting, more=more if finished else ""
+    )
 
 
 def _section(work: Work, entry: Mapping[str, Any], original: str) -> str:
@@ -44,6 +54,11 @@ def _section(work: Work, entry: Mapping[str, Any], original: str) -> str:
             f"<dt>{html.escape(name)}<dd>{html.escape(value)}" for name, value in _facts(record, entry["seconds"])
         ),
     )
+
+
+def _absent(work: Work) -> str:
+    lines = [*(f"ml4a weights fetch {spec}" for spec in work.needs), work.shell]
+    return f"<dt>{html.escape(work.title)}<dd><pre>{html.escape(chr(10).join(lines))}</pre>"
 
 
 def _facts(record: Mapping[str, Any], seconds: float) -> list[tuple[str, str]]:

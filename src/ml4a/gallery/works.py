@@ -16,6 +16,8 @@ class Work:
     shell: str
     python: str
     """Run as it stands, in the gallery's folder."""
+    needs: tuple[str, ...] = ()
+    """Weights that the package index does not carry: the work is made once they are in the cache."""
 
 
 WORKS = (
@@ -125,6 +127,41 @@ ml4a.apply(style, "sample:pan", "film.mp4", style="sample:waves", steady=0.7)
 """,
     ),
     Work(
+        "Strokes for a plotter",
+        "coffee",
+        "pen.svg",
+        "ml4a sketch sample:coffee --thin -o pen.svg",
+        """\
+import ml4a
+from ml4a import image
+
+sketch = ml4a.load("hed")
+image.save(sketch(image.load("sample:coffee"), thin=True), "pen.svg")
+""",
+    ),
+    Work(
+        "Slow motion",
+        "pan",
+        "slow.mp4",
+        "ml4a interpolate sample:pan --slow 3 -o slow.mp4",
+        """\
+from ml4a import video
+
+video.open("sample:pan").slowed(3).save("slow.mp4")
+""",
+    ),
+    Work(
+        "How a film moves",
+        "pan",
+        "flow.mp4",
+        "ml4a flow sample:pan -o flow.mp4",
+        """\
+from ml4a import video
+
+video.flows(video.open("sample:pan")).save("flow.mp4")
+""",
+    ),
+    Work(
         "Two models in a chain",
         "coffee",
         "chain.png",
@@ -171,6 +208,118 @@ from ml4a import image, mask
 astronaut = image.load("sample:astronaut")
 image.save(mask.view(mask.kmeans(astronaut, 5, smooth=0.01), astronaut.size), "areas.png")
 """,
+    ),
+    Work(
+        "A cartoon",
+        "astronaut",
+        "cartoon.png",
+        "ml4a cartoonize sample:astronaut -o cartoon.png",
+        """\
+import ml4a
+from ml4a import image
+
+cartoonize = ml4a.load("cartoonization")
+image.save(cartoonize(image.load("sample:astronaut")), "cartoon.png")
+""",
+        needs=("cartoonization",),
+    ),
+    Work(
+        "Cut out",
+        "chelsea",
+        "cut.png",
+        "ml4a cutout sample:chelsea --background sample:waves -o cut.png",
+        """\
+import ml4a
+from ml4a import image
+
+basnet = ml4a.load("basnet")
+image.save(basnet.composite(image.load("sample:chelsea"), "sample:waves"), "cut.png")
+""",
+        needs=("basnet",),
+    ),
+    Work(
+        "A drawing by contours",
+        "coffee",
+        "contours.png",
+        "ml4a sketch sample:coffee --model photosketch -o contours.png",
+        """\
+import ml4a
+from ml4a import image
+
+sketch = ml4a.load("photosketch")
+image.save(sketch(image.load("sample:coffee")), "contours.png")
+""",
+        needs=("photosketch",),
+    ),
+    Work(
+        "What is in the picture",
+        "rocket",
+        "things.png",
+        "ml4a segment sample:rocket --view legend -o things.png",
+        """\
+import ml4a
+from ml4a import image
+
+segment = ml4a.load("semantic_segmentation")
+image.save(segment.show(image.load("sample:rocket"), view="legend"), "things.png")
+""",
+        needs=("semantic_segmentation",),
+    ),
+    Work(
+        "The parts of a face",
+        "astronaut",
+        "face.png",
+        "ml4a segment sample:astronaut --model face_parsing -o face.png",
+        """\
+import ml4a
+from ml4a import image
+
+parse = ml4a.load("face_parsing")
+image.save(parse.show(image.load("sample:astronaut")), "face.png")
+""",
+        needs=("face_parsing",),
+    ),
+    Work(
+        "A photograph, understood and painted anew",
+        "rocket",
+        "painted.png",
+        "ml4a segment sample:rocket --view colors -o - | ml4a paint - --weights ade20k -o painted.png",
+        """\
+import ml4a
+from ml4a import image
+
+segment, paint = ml4a.load("semantic_segmentation"), ml4a.load("spade", weights="ade20k")
+image.save(paint(segment.show(image.load("sample:rocket"), view="colors")), "painted.png")
+""",
+        needs=("semantic_segmentation", "spade/ade20k"),
+    ),
+    Work(
+        "Four times as large, crisply",
+        "eye",
+        "crisp.png",
+        "ml4a upscale sample:eye --model esrgan -o crisp.png",
+        """\
+import ml4a
+from ml4a import image
+
+upscale = ml4a.load("esrgan")
+image.save(upscale(image.load("sample:eye")), "crisp.png")
+""",
+        needs=("esrgan",),
+    ),
+    Work(
+        "How a film moves, seen by a network",
+        "pan",
+        "network.mp4",
+        "ml4a flow sample:pan --model flownet -o network.mp4",
+        """\
+import ml4a
+from ml4a import video
+
+flownet = ml4a.load("flownet")
+video.flows(video.open("sample:pan"), engine=flownet).save("network.mp4")
+""",
+        needs=("flownet",),
     ),
 )
 """In the order of the page."""
