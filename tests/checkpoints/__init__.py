@@ -102,7 +102,6 @@ def furnish(home: Path, *more: tuple[str, str]) -> Path:
         *more: Further (model, weights).
     """
     files, cache = home / "files", home / "cache"
-    files.mkdir(parents=True)
     for shared in ("weights", "samples"):  # what is fetched in the new home stays there
         (cache / shared).mkdir(parents=True)
         for path in (paths.cache_dir() / shared).glob("*"):
@@ -110,7 +109,8 @@ def furnish(home: Path, *more: tuple[str, str]) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ML4A_HOME", str(home))
         for model, weights in (*small_defaults().items(), *more):
-            install(model, weights, write(model, weights, files, small=True))
+            (files / model / weights).mkdir(parents=True)  # sets may have files of the same names
+            install(model, weights, write(model, weights, files / model / weights, small=True))
     return home
 
 

@@ -12,6 +12,7 @@ import checkpoints
 import numpy as np
 import pytest
 from lying_server import Answer
+from PIL import ImageOps
 
 import ml4a
 from ml4a import image, weights
@@ -44,6 +45,7 @@ def test_a_picture_is_made_from_a_download(model, name, photo, home, tmp_path, s
         assert path.read_bytes() == files[role].read_bytes()
     assert [verdict.problem for verdict in weights.verify(f"{model}/{name}")] == [""] * len(files)
     about = next(each for each in registry.model_class(model).operations().values() if each.gives == "picture")
-    result = getattr(loaded, about.name)(photo)
+    others = {each.name: ImageOps.mirror(photo) for each in about.media[1:] if each.required}
+    result = getattr(loaded, about.name)(photo, **others)
     assert np.ptp(np.asarray(result)) > 0, "an empty picture"
     assert set(loaded.last_record.digests) == set(files)

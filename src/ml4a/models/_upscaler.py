@@ -10,7 +10,7 @@ from ml4a._core.errors import BadWeights, TooLarge
 from ml4a._core.kinds import Picture
 from ml4a._core.params import Doc, Range
 
-from ._base import PictureModel, resized
+from ._base import PictureModel
 from ._operation import current_call
 
 if TYPE_CHECKING:
@@ -95,16 +95,25 @@ class Upscaler(PictureModel):
         tile: int | None,
         tile_pad: int | None,
     ) -> torch.Tensor:
-        """1×3×H×W in [0, 1] at `size` (width, height): by the network's own factor, and from there by Lanczos."""
+        """1×3×H×W in [0, 1] at `size` (width, height): by the network's own factor, and from there by Lanczos.
+
+        What is in between may take most of the machine's memory, so that it is changed in place, and plane by plane.
+        """
+        import torch
+
         height, width = x.shape[-2:]
         scale, multiple = network.scale, network.in_multiple
         around = network.overlap if seamless else 0
         x = _wrapped(x, around, multiple) if seamless else _reflected(x, multiple)
-        big = self.run(x, network, tile=tile, overlap=tile_pad).float().cpu().clamp(0, 1)
+        big = self.run(x, network, tile=tile, overlap=tile_pad).float().cpu()
+        with torch.inference_mode():
+            big = big.clamp_(0, 1)
         rows = slice(around * scale, (around + height) * scale)
         columns = slice(around * scale, (around + width) * scale)
-        if not seamless or size == (width * scale, height * scale):
-            return resized(big[:, :, rows, columns], size)
+        if size == (width * scale, height * scale):
+            return big[:, :, rows, columns]
+        if not seamless:  # what was added at the right and at the bottom is not to be seen
+            return _resampled(big[:, :, rows, columns], size, (0, 0, width * scale, height * scale))
         return _resampled(big, size, (columns.start, rows.start, columns.stop, rows.stop))
 
 

@@ -205,16 +205,26 @@ class PyramidPooling(nn.Module):
             self.conv_last_deepsup = nn.Conv2d(made, labels, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits: N×C×H×W to N×labels×H×W.
+        """Logits: N×C×H×W to N×labels×H×W."""
+        averages = [level(x) for level in self.ppm]
+        decoded = self.close(x)
+        decoded += _enlarged_and_convolved(averages, list(self.averaged), x.shape[-2:])
+        return self.conv_last[4](F.relu_(decoded))
 
-        The first convolution is meant for `x` and the enlarged averages, one after the other. What it makes of these
-        is computed before they are enlarged, where they have 50 places altogether: half of the decoder's work.
+    def split(self) -> None:
+        """Take apart the first convolution, which is meant for `x` and the enlarged averages, one after the other.
+
+        So what it makes of the averages can be computed before they are enlarged, where they have 50 places
+        altogether: half of the decoder's work.
         """
         mix = cast("nn.Conv2d", self.conv_last[0])
-        kernels = mix.weight.split([x.shape[1], *self.pyramid], dim=1)
-        decoded = F.conv2d(x, kernels[0], mix.bias, padding=1)
-        decoded += _enlarged_and_convolved([level(x) for level in self.ppm], kernels[1:], x.shape[-2:])
-        return self.conv_last[4](F.relu_(decoded))
+        channels = mix.in_channels - sum(self.pyramid)
+        kernel, *averaged = mix.weight.split([channels, *self.pyramid], dim=1)
+        self.close = nn.Conv2d(channels, mix.out_channels, 3, padding=1, device="meta")
+        self.close.weight = nn.Parameter(kernel.contiguous(memory_format=torch.channels_last), False)
+        self.close.bias = mix.bias
+        self.conv_last[0] = nn.Identity()
+        self.averaged = nn.ParameterList(nn.Parameter(each.clone(), False) for each in averaged)
 
 
 def build(state: StateDict) -> SceneParser:
@@ -241,7 +251,11 @@ def build_decoder(state: StateDict) -> PyramidPooling:
 
 def _filled(network: Any, state: StateDict) -> Any:
     kept = {key: tensor for key, tensor in without_counters(state).items() if not _UNUSED.search(key)}
-    return folded(load(network, kept, layout=torch.channels_last))
+    network = folded(load(network, kept, layout=torch.channels_last))
+    for part in network.modules():
+        if isinstance(part, PyramidPooling):
+            part.split()
+    return network
 
 
 def _encoder_sizes(state: StateDict, prefix: str) -> dict[str, Any]:
