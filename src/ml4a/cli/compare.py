@@ -6,6 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 
+def beside(original: Any, result: Any) -> Any:
+    """Both as one picture, at the size of the result, with its record."""
+    from ml4a.media import image, provenance
+
+    both = image.concatenate([image.resize(original, image.size(result)), result])
+    if (made_by := provenance.record_of(result)) is not None:
+        provenance.mark(both, made_by)
+    return both
+
+
 class Compared:
     """A worker whose results have what they were made from on their left, at the same size."""
 
@@ -15,13 +25,7 @@ class Compared:
 
     def __call__(self, picture: Any, **parameters: Any) -> Any:
         """Do what the worker does to one picture, and put both side by side."""
-        from ml4a.media import image, provenance
-
-        result = self._worker(picture, **parameters)
-        both = image.concatenate([image.resize(picture, image.size(result)), result])
-        if (made_by := provenance.record_of(result)) is not None:
-            provenance.mark(both, made_by)
-        return both
+        return beside(picture, self._worker(picture, **parameters))
 
     @property
     def last_record(self) -> Any:

@@ -14,6 +14,7 @@ from ml4a.models import registry
 
 from . import derived, film
 from .adapter import STANDARD_STREAM, read_picture
+from .compare import beside
 from .film import Output, Overwrite, Quiet
 from .run import default_target
 
@@ -28,6 +29,7 @@ Model = Annotated[
 ]
 Weights = Annotated[str, Parameter(help="Which of FlowNet's weights; `ml4a models flownet` lists them.")]
 Device = Annotated[str, Parameter(help="Where FlowNet computes: `cpu`, `cuda`, `mps` …")]
+Compare = Annotated[bool, Parameter(negative="", help="Show the original beside the result.")]
 Size = Annotated[int | None, Parameter(help="Height at which FlowNet looks; by default the picture's own.")]
 
 _FLO = ".flo"
@@ -46,6 +48,7 @@ def flow(
     weights: Weights = "default",
     device: Device = "auto",
     size: Size = None,
+    compare: Compare = False,
     output: Output = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -58,7 +61,9 @@ def flow(
 
     finder = _Finder(model, weights, device, size)
     if len(files) == 1 and _is_film(files[0]):
-        moving = video.flows(film.open_clip(files[0]), longest=longest, colors=colors, engine=finder)
+        clip = film.open_clip(files[0])
+        moving = video.flows(clip, longest=longest, colors=colors, engine=finder)
+        moving = video.side_by_side([clip, moving]) if compare else moving
         film.save_clip(moving, output or film.beside(files[0], "flow"), overwrite, quiet)
         return
     if len(files) != 2:
@@ -67,9 +72,12 @@ def flow(
     refuse_existing(target, overwrite)
     first, second = (read_picture(file) for file in files)
     if target.suffix.lower() == _FLO:
+        if compare:
+            raise BadValue("--compare is for pictures and films; a .flo file holds the flow alone")
         finder(first, second).save(target, overwrite=overwrite)
     else:
-        image.save(finder.shown(first, second, longest, colors), target, overwrite=overwrite)
+        shown = finder.shown(first, second, longest, colors)
+        image.save(beside(first, shown) if compare else shown, target, overwrite=overwrite)
     if not quiet:
         print(target)
 
@@ -88,6 +96,7 @@ def interpolate(
     weights: Weights = "default",
     device: Device = "auto",
     size: Size = None,
+    compare: Compare = False,
     output: Annotated[
         str | None, Parameter(name=["--output", "-o"], help="A film, a GIF, or a folder for the frames.")
     ] = None,
@@ -107,7 +116,9 @@ def interpolate(
             raise BadValue("--seconds and --frames are for pictures; a film takes --slow and --rate")
         if slow is None and rate is None:
             raise BadValue("say how slow the film becomes (--slow 4), or at how many frames per second (--rate 60)")
-        moving = film.open_clip(files[0]).slowed(1 if slow is None else slow, rate=rate, engine=finder)
+        clip, slower = film.open_clip(files[0]), 1 if slow is None else slow
+        moving = clip.slowed(slower, rate=rate, engine=finder)
+        moving = video.side_by_side([moving, clip.speed(1 / slower)]) if compare else moving
     else:
         if len(files) < 2:
             raise BadValue(
@@ -115,6 +126,8 @@ def interpolate(
             )
         if slow is not None:
             raise BadValue("--slow is for a film; pictures take --seconds or --frames")
+        if compare:
+            raise BadValue("--compare is for a film, beside which its own frames are shown for longer")
         pictures = [read_picture(file) if file == STANDARD_STREAM else file for file in files]
         moving = video.between(
             pictures, seconds=seconds, frames=frames, rate=30 if rate is None else rate, engine=finder

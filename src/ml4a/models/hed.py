@@ -64,8 +64,10 @@ class HED(DrawingModel):
         from torch.nn import functional as F
 
         height, width = x.shape[-2:]
+        multiple = self.network.in_multiple
         # Fewer than 16 pixels would vanish in the four poolings.
-        x = F.pad(x.flip(1), (0, max(0, 16 - width), 0, max(0, 16 - height)), mode="replicate")
+        right, below = (max(0, 16 - side, -side % multiple) for side in (width, height))
+        x = F.pad(x.flip(1) * self.network.white, (0, right, 0, below), mode="replicate")
         sides = self.run(x, function=self.network.sides, tile=tile, scales=self.network.side_scales)
         with torch.inference_mode():
             return self.network.fuse(sides, x.shape[-2:])[:, :, :height, :width].float().cpu()

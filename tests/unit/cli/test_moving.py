@@ -77,3 +77,28 @@ def test_an_existing_folder_takes_the_frames(work):
     (work / "here.now").mkdir()
     assert main(["interpolate", "a.png", "b.png", "--frames", "2", "-o", "here.now", "--quiet"]) == 0
     assert sorted(path.name for path in (work / "here.now").iterdir()) == ["00000.png", "00001.png"]
+
+
+def test_flows_are_shown_beside_what_moves(work):
+    assert main(["flow", "a.png", "b.png", "--compare", "-o", "both.png"]) == 0
+    left, right = np.hsplit(np.asarray(image.load("both.png")), 2)
+    assert np.array_equal(left, np.asarray(image.load("a.png").convert("RGB")))
+    assert not np.array_equal(left, right)
+    assert main(["flow", "clip.mp4", "--compare", "-o", "both.mp4"]) == 0
+    assert video.open("both.mp4").size[0] > 2 * 96
+
+
+def test_slow_motion_is_shown_beside_slow_frames(work):
+    assert main(["interpolate", "clip.mp4", "--slow", "3", "--compare", "-o", "both.mp4"]) == 0
+    both, alone = video.open("both.mp4"), video.open("clip.mp4").slowed(3)
+    assert both.size[0] > 2 * 96
+    assert both.duration == pytest.approx(alone.duration, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["flow", "a.png", "b.png", "-o", "f.flo"], ["interpolate", "a.png", "b.png", "-o", "f.mp4"]]
+)
+def test_what_cannot_be_compared_is_refused(work, capsys, arguments):
+    assert main([*arguments, "--compare"]) == 2
+    assert "--compare is for" in capsys.readouterr().err
+    assert not (work / arguments[-1]).exists()

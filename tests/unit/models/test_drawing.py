@@ -6,7 +6,9 @@ import functools
 
 import checkpoints
 import cv2
+import deterministic
 import numpy as np
+import official_keys
 import pytest
 import svg_pictures as svg
 import torch
@@ -164,3 +166,15 @@ def test_apply_writes_svg_and_a_film_says_that_it_cannot(tmp_path):
     with pytest.raises(ml4a.errors.BadValue, match=r"a film's name must end in one of .*\.svg"):
         ml4a.apply(hed(), tmp_path / "clip.gif", tmp_path / "clip.svg")
     assert not (tmp_path / "clip.svg").exists()
+
+
+def test_tensorpacks_weights_get_values_to_255_and_sides_of_any_length(tmp_path):
+    shapes = official_keys.hed_tensorpack((4, 5, 6, 7, 8))
+    path = checkpoints.of("hed").save("network", tmp_path / "net.npz", deterministic.state_dict(shapes))
+    model = ml4a.load("hed", path, dtype="float32")
+    x = torch.from_numpy(deterministic.uniform("photo", (1, 3, 48, 64)))
+    with torch.inference_mode():
+        due = model.network(x.flip(1) * 255)
+    assert due.std() > 1e-3
+    assert torch.allclose(model(x[0])[:1], 1 - due[0], atol=1e-6)
+    assert model(x[0, :, :41, :53]).shape[1:] == (41, 53)
