@@ -11,6 +11,8 @@ from ml4a import weights
 from ml4a._core.record import Record
 from ml4a.models import registry
 
+from . import moving
+
 Output = Annotated[str | None, Parameter(name=["--output", "-o"], help="Where to write; by default beside the file.")]
 
 
@@ -80,7 +82,8 @@ def _list_models() -> None:
     rows = []
     for name in registry.names():
         about = weights.card(registry.model_class(name).card)
-        verbs = ", ".join(sorted(op.verb for op in registry.model_class(name).operations().values() if op.verb))
+        own = (operation.verb for operation in registry.model_class(name).operations().values() if operation.verb)
+        verbs = ", ".join(sorted({*own, *moving.MODELS.get(name, ())}))
         variant = about.variant("default")
         rows.append((name, verbs, about.summary, variant.licence, variant.commercial))
     heads = ("model", "verbs", "what it does", "licence", "commercial use")

@@ -28,7 +28,9 @@ def read_picture(source: str) -> Any:
 
 def flag(parameter: Parameter) -> inspect.Parameter:
     """A keyword of the command's signature that cyclopts turns into `--name`."""
-    return option(parameter.name, _plain_type(parameter), parameter.default, _help(parameter))
+    # What is so by default must be possible to switch off.
+    negative = f"--no-{parameter.name.replace('_', '-')}" if parameter.default is True else ""
+    return option(parameter.name, _plain_type(parameter), parameter.default, _help(parameter), negative=negative)
 
 
 def option(name: str, kind: Any, default: Any, text: str, *flags: str, negative: str = "") -> inspect.Parameter:

@@ -32,6 +32,9 @@ Device = Annotated[str, Parameter(help="Where FlowNet computes: `cpu`, `cuda`, `
 Compare = Annotated[bool, Parameter(negative="", help="Show the original beside the result.")]
 Size = Annotated[int | None, Parameter(help="Height at which FlowNet looks; by default the picture's own.")]
 
+MODELS = {"flownet": ("flow", "interpolate")}
+"""Which models these commands can work with."""
+
 _FLO = ".flo"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import checkpoints
 import numpy as np
 
 from ml4a import image, jobs
@@ -39,3 +40,19 @@ def test_a_film_is_beside_its_result(tmp_path):
     first = next(iter(clip))
     assert np.abs(first[:, :64] - next(iter(video.open(source)))).mean() < 0.06
     assert np.abs(first[:, :64] - first[:, 64:]).mean() > 0.07
+
+
+def test_what_is_so_by_default_can_be_switched_off(tmp_path, monkeypatch):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    image.sample("chelsea").crop((100, 60, 180, 120)).save(tmp_path / "photo.png")
+    monkeypatch.setenv("ML4A_HOME", str(tmp_path / "home"))
+    checkpoints.install("basnet", "duts", checkpoints.write("basnet", "duts", folder, small=True))
+    monkeypatch.chdir(tmp_path)
+    for name, flags in {"clean": [], "raw": ["--no-clean"], "coarse": ["--no-refine", "--no-clean"]}.items():
+        assert main(["cutout", "photo.png", "-o", f"{name}.png", "--quiet", *flags]) == 0
+    clean, raw, coarse = (np.asarray(image.load(tmp_path / f"{name}.png")) for name in ("clean", "raw", "coarse"))
+    assert np.array_equal(raw[:, :, :3], np.asarray(image.load(tmp_path / "photo.png")))
+    assert not np.array_equal(clean[:, :, :3], raw[:, :, :3])
+    assert np.array_equal(clean[:, :, 3], raw[:, :, 3])
+    assert not np.array_equal(coarse[:, :, 3], raw[:, :, 3])

@@ -102,3 +102,9 @@ def test_what_cannot_be_compared_is_refused(work, capsys, arguments):
     assert main([*arguments, "--compare"]) == 2
     assert "--compare is for" in capsys.readouterr().err
     assert not (work / arguments[-1]).exists()
+
+
+def test_the_list_of_models_says_what_finds_motion(capsys):
+    assert main(["models"]) == 0
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("flownet"))
+    assert "flow, interpolate" in row
