@@ -163,6 +163,14 @@ class PictureModel(Model):
     network: Any
     """With the attributes that `ml4a.networks` lists."""
 
+    def load(self, files: dict[str, Path]) -> None:
+        """Build the network that is called as the card is, from the weights' one file."""
+        from ml4a import weights
+        from ml4a.networks import from_state_dict
+
+        archive = weights.read(files["network"], self.weights.files["network"].format)
+        self.network = self.place(from_state_dict(self.card, archive.arrays()))
+
     def to_tensor(self, picture: Picture, *, height: int | None = None) -> torch.Tensor:
         """`picture` as 1×3×H×W float32 in [0, 1] on the CPU; its transparency is set aside for `to_picture`.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ml4a._core.kinds import Picture
@@ -28,14 +27,6 @@ class BASNet(PictureModel):
     """Finds the foreground: the person, animal or thing that a photograph is about."""
 
     card = "basnet"
-
-    def load(self, files: dict[str, Path]) -> None:
-        """Build the network from the weights' one file."""
-        from ml4a import weights
-        from ml4a.networks import from_state_dict
-
-        archive = weights.read(files["network"], self.weights.files["network"].format)
-        self.network = self.place(from_state_dict("basnet", archive.arrays()))
 
     @operation()
     def __call__(

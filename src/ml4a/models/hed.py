@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ml4a._core.kinds import Picture
@@ -21,14 +20,6 @@ class HED(DrawingModel):
     """Draws the edges that people would draw: outlines rather than every texture."""
 
     card = "hed"
-
-    def load(self, files: dict[str, Path]) -> None:
-        """Build the network from the weights' one file."""
-        from ml4a import weights
-        from ml4a.networks import from_state_dict
-
-        archive = weights.read(files["network"], self.weights.files["network"].format)
-        self.network = self.place(from_state_dict("hed", archive.arrays()))
 
     @operation(
         verb="sketch",

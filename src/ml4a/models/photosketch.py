@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ml4a._core.kinds import Picture
@@ -26,14 +25,6 @@ class PhotoSketch(DrawingModel):
     """Draws the few lines with which a person would outline what is in a photograph."""
 
     card = "photosketch"
-
-    def load(self, files: dict[str, Path]) -> None:
-        """Build the network from the weights' one file."""
-        from ml4a import weights
-        from ml4a.networks import from_state_dict
-
-        archive = weights.read(files["network"], self.weights.files["network"].format)
-        self.network = self.place(from_state_dict("photosketch", archive.arrays()))
 
     @operation(
         verb="sketch",
