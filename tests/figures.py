@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -34,3 +35,23 @@ class Figures:
             due, deviation = self[f"{name}_sample"], self[f"{name}_std"]
         assert values.size == due.size
         return float(np.abs(values.ravel() - due.ravel()).max() / deviation)
+
+
+def layers(network: torch.nn.Module, x: torch.Tensor, names: Container[str] | None = None) -> dict[str, torch.Tensor]:
+    """What each layer of a network gives for `x`, by its name, and by "" the result; or what these layers give."""
+    seen: dict[str, torch.Tensor] = {}
+
+    def keep(name: str, result: object) -> None:
+        if isinstance(result, torch.Tensor):
+            seen[name] = result.clone()  # layers after it may work in place
+
+    hooks = [
+        part.register_forward_hook(lambda _, __, result, name=name: keep(name, result))
+        for name, part in network.named_modules()
+        if names is None or name in names
+    ]
+    with torch.inference_mode():
+        network(x)
+    for hook in hooks:
+        hook.remove()
+    return seen

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import basnet as official
-from figures import Figures
+from figures import Figures, layers
 from torch.nn import functional as F
 
 from ml4a._core.errors import BadWeights
@@ -33,13 +33,7 @@ def network() -> BASNet:
 @pytest.fixture(scope="module")
 def features(network: BASNet) -> dict[str, torch.Tensor]:
     """What every layer gives, and the mask."""
-    seen = {}
-    for name, part in network.named_modules():
-        part.register_forward_hook(lambda _, __, result, name=name: seen.update({name: result.clone()}))
-    picture = deterministic.uniform("basnet", (1, 3, 128, 128), -2, 2)
-    with torch.inference_mode():
-        network(torch.from_numpy(picture))
-    return seen
+    return layers(network, torch.from_numpy(deterministic.uniform("basnet", (1, 3, 128, 128), -2, 2)))
 
 
 def test_the_keys_are_the_official_ones():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import cartoonization as official
-from figures import Figures
+from figures import Figures, layers
 from torch.nn import functional as F
 
 from ml4a._core.errors import BadWeights
@@ -52,12 +52,7 @@ def picture() -> torch.Tensor:
 @pytest.fixture(scope="module")
 def features(network: CartoonGenerator, picture: torch.Tensor) -> dict[str, torch.Tensor]:
     """What every layer gives, and the picture."""
-    seen = {}
-    for name, part in network.named_modules():
-        part.register_forward_hook(lambda _, __, result, name=name: seen.update({name: result.clone()}))
-    with torch.inference_mode():
-        network(picture)
-    return seen
+    return layers(network, picture)
 
 
 def activated(x: torch.Tensor) -> torch.Tensor:

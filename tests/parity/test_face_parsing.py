@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import face_parsing as official
-from figures import Figures
+from figures import Figures, layers
 from torch.nn import functional as F
 
 from ml4a import segmentation
@@ -34,22 +34,7 @@ def network() -> BiSeNet:
 @pytest.fixture(scope="module")
 def features(network: BiSeNet) -> dict[str, torch.Tensor]:
     """What every layer gives, and the logits."""
-    seen = {}
-
-    def keep(name, result):
-        if isinstance(result, torch.Tensor):
-            seen[name] = result.clone()
-
-    hooks = [
-        part.register_forward_hook(lambda _, __, result, name=name: keep(name, result))
-        for name, part in network.named_modules()
-    ]
-    picture = deterministic.uniform("face_parsing", (1, 3, 128, 96), -2, 2)
-    with torch.inference_mode():
-        network(torch.from_numpy(picture))
-    for hook in hooks:
-        hook.remove()
-    return seen
+    return layers(network, torch.from_numpy(deterministic.uniform("face_parsing", (1, 3, 128, 96), -2, 2)))
 
 
 def test_the_keys_are_the_authors():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import flownet as official
-from figures import Figures
+from figures import Figures, layers
 
 from ml4a._core.errors import BadWeights
 from ml4a.media.motion import Flow
@@ -47,16 +47,7 @@ def pair(height: int, width: int) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def features(network) -> dict[str, torch.Tensor]:
     """What every layer gives, and the flow."""
-    seen = {}
-    hooks = [
-        part.register_forward_hook(lambda _, __, result, name=name: seen.update({name: result.clone()}))
-        for name, part in network.named_modules()
-    ]
-    with torch.inference_mode():
-        network(pair(64, 128))
-    for hook in hooks:
-        hook.remove()
-    return seen
+    return layers(network, pair(64, 128))
 
 
 def test_the_keys_are_the_official_ones(name):

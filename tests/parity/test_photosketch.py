@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import photosketch as official
-from figures import Figures
+from figures import Figures, layers
 
 from ml4a._core.errors import BadWeights
 from ml4a.networks import from_state_dict
@@ -33,13 +33,7 @@ def network() -> PhotoSketch:
 @pytest.fixture(scope="module")
 def features(network: PhotoSketch) -> dict[str, torch.Tensor]:
     """What every layer gives, and the drawing."""
-    seen = {}
-    for name, part in network.named_modules():
-        part.register_forward_hook(lambda _, __, result, name=name: seen.update({name: result.clone()}))
-    picture = deterministic.uniform("photosketch", (1, 3, 128, 128), -1, 1)
-    with torch.inference_mode():
-        network(torch.from_numpy(picture))
-    return seen
+    return layers(network, torch.from_numpy(deterministic.uniform("photosketch", (1, 3, 128, 128), -1, 1)))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import semantic_segmentation as official
-from figures import Figures
+from figures import Figures, layers
 from torch.nn import functional as F
 
 from ml4a import segmentation
@@ -49,17 +49,7 @@ def network() -> SceneParser:
 @pytest.fixture(scope="module")
 def features(network: SceneParser) -> dict[str, torch.Tensor]:
     """What every layer gives, and the probabilities."""
-    seen = {}
-    hooks = [
-        part.register_forward_hook(lambda _, __, result, name=name: seen.update({name: result.clone()}))
-        for name, part in network.named_modules()
-    ]
-    picture = deterministic.uniform("semantic_segmentation", (1, 3, 64, 96), -2, 2)
-    with torch.inference_mode():
-        network(torch.from_numpy(picture))
-    for hook in hooks:
-        hook.remove()
-    return seen
+    return layers(network, torch.from_numpy(deterministic.uniform("semantic_segmentation", (1, 3, 64, 96), -2, 2)))
 
 
 def test_the_keys_are_the_official_ones():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import spade as official
-from figures import Figures
+from figures import Figures, layers
 from torch.nn import functional as F
 
 from ml4a import segmentation
@@ -55,17 +55,7 @@ def network_of(variant: str) -> SPADEGenerator:
 @functools.cache
 def features_of(variant: str) -> dict[str, torch.Tensor]:
     """What every layer gives, and the picture."""
-    network, seen = network_of(variant), {}
-    hooks = [
-        part.register_forward_hook(lambda _, __, result, name=name: seen.update({name: result.clone()}))
-        for name, part in network.named_modules()
-        if name in ("", *MIDDLES)
-    ]
-    with torch.inference_mode():
-        network(semantics_of(Figures("spade"), variant))
-    for hook in hooks:
-        hook.remove()
-    return seen
+    return layers(network_of(variant), semantics_of(Figures("spade"), variant), ("", *MIDDLES))
 
 
 @pytest.mark.parametrize("variant", KEYS)
