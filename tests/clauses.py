@@ -51,20 +51,30 @@ def picture_operations(model: type[Model]) -> list[Operation]:
 
 
 def called(about: Operation, instance: Any) -> Callable[..., Any]:
-    """An operation as a function of its first picture; what other pictures it needs are the sample, upside down."""
-    needed = [each.name for each in about.media[1:] if each.required]
-    return functools.partial(getattr(instance, about.name), **{name: ImageOps.flip(photo()) for name in needed})
+    """An operation as a function of its main picture, as quick as can be; others that it needs are upside down."""
+    needed = {each.name: ImageOps.flip(photo()) for each in about.media if each.required and each is not about.main}
+    several = {name: [picture] for name, picture in needed.items() if about.parameters[name].kind == "pictures"}
+    return functools.partial(getattr(instance, about.name), **{**needed, **several, **smallest(about)})
 
 
 def main(model: type[Model], instance: Any) -> Callable[..., Any]:
-    """The operation that the clauses call."""
-    return called(picture_operations(model)[0], instance)
+    """The operation that the clauses call, with a seed of its own if it takes one."""
+    about = picture_operations(model)[0]
+    return functools.partial(called(about, instance), **seeded(about))
 
 
 def smallest(about: Operation) -> dict[str, Any]:
-    """The least `height` of an operation that has one of its own, so that what is made of many parts is made sooner."""
+    """The least `height` of an operation that has one of its own, and few `iterations`: what takes long takes less."""
     height = about.parameters.get("height")
-    return {} if height is None or height.default is None or height.range is None else {"height": height.range.low}
+    own = height is not None and height.default is not None and height.range is not None
+    least = {"height": height.range.low} if own else {}
+    few = [name for name in ("iterations", "initial_iterations") if name in about.parameters]
+    return {**least, **dict.fromkeys(few, 2)}
+
+
+def seeded(about: Operation) -> dict[str, Any]:
+    """A seed, for an operation that takes one, so that two calls can be compared."""
+    return {"seed": 1} if "seed" in about.parameters else {}
 
 
 def bounded(about: Operation) -> list[Parameter]:
@@ -79,10 +89,11 @@ def signature(model: type[Model], make: Make) -> None:
         assert about.summary
         first, *rest = about.parameters.values()
         assert first.kind == "picture"
+        assert first.required or first.default is None, f"{about.name} has a picture of its own"
         for parameter in rest:
             assert parameter.doc, f"{about.name}.{parameter.name} has no Doc"
             assert parameter.keyword_only, f"{about.name}.{parameter.name} is not keyword-only"
-            if set(union_members(parameter.type)) & {int, float}:
+            if {*union_members(parameter.type), parameter.element} & {int, float}:
                 assert parameter.range is not None, f"{about.name}.{parameter.name} has no Range"
 
 
@@ -115,7 +126,7 @@ def kinds(model: type[Model], make: Make, tmp_path: Any) -> None:
     array = np.asarray(picture)
     tensor = torch.from_numpy(array.transpose(2, 0, 1).astype(np.float32) / 255)
     for about in picture_operations(model):
-        call = functools.partial(called(about, instance), **smallest(about))
+        call = functools.partial(called(about, instance), **seeded(about))
         from_pil, from_path = call(picture), call(path)
         from_array, from_tensor = call(array), call(tensor)
         assert isinstance(from_pil, Image.Image)
@@ -234,7 +245,7 @@ def record(model: type[Model], make: Make) -> None:
     """A result carries what made it; its parameters, given again, make the same picture."""
     instance, picture = make(), photo()
     for about in picture_operations(model):
-        result = called(about, instance)(picture, **smallest(about))
+        result = called(about, instance)(picture)
         made_by = provenance.record_of(result)
         assert made_by is not None, "the result carries no record"
         assert made_by == instance.last_record
@@ -243,10 +254,40 @@ def record(model: type[Model], make: Make) -> None:
         assert made_by.digests
         assert set(made_by.digests) == set(instance.weights.files)
         given = set(made_by.parameters) | {item.role for item in made_by.inputs} | {"seed"}
-        assert given >= set(about.parameters)
+        assert given >= {name for name, each in about.parameters.items() if each.recorded}
         seed = {} if made_by.seed is None else {"seed": made_by.seed}
         again = called(about, instance)(picture, **made_by.parameters, **seed)
         assert np.array_equal(np.asarray(again), np.asarray(result))
+
+
+def nothing(model: type[Model], make: Make) -> None:
+    """What may do without a main picture makes a PIL image, of which the record tells as much as of any other."""
+    instance = make()
+    for about in picture_operations(model):
+        if about.main.required:
+            continue
+        call = called(about, instance)
+        result = call()
+        made_by = provenance.record_of(result)
+        assert isinstance(result, Image.Image)
+        assert made_by is not None, "the result carries no record"
+        assert about.main.name not in {*made_by.parameters, *(item.role for item in made_by.inputs)}
+        seed = {} if made_by.seed is None else {"seed": made_by.seed}
+        assert np.array_equal(np.asarray(call(**made_by.parameters, **seed)), np.asarray(result))
+
+
+def films(model: type[Model], make: Make) -> None:
+    """What a model remembers of a film is that film's own: two films, and the model itself, do not see each other."""
+    instance = make()
+    if instance.for_film() is instance:
+        return
+    pictures = [photo(), ImageOps.mirror(photo())]
+    before = np.asarray(main(model, instance)(pictures[0]))
+    two = [main(model, instance.for_film()) for _ in range(2)]
+    for picture in pictures:
+        one, other = (np.asarray(film(picture)) for film in two)
+        assert np.array_equal(one, other)
+    assert np.array_equal(np.asarray(main(model, instance)(pictures[0])), before)
 
 
 def threads(model: type[Model], make: Make) -> None:
@@ -312,6 +353,8 @@ CLAUSES = (
     cancel,
     errors,
     record,
+    nothing,
+    films,
     threads,
     what,
 )

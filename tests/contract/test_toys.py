@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import clauses
 import numpy as np
@@ -12,12 +12,14 @@ import pytest
 import safetensors.numpy
 import torch
 import toy_card
+import toy_painter
 from PIL import Image
 
 from ml4a import weights
 from ml4a._core import devices
 from ml4a._core.kinds import Picture
 from ml4a._core.params import Doc, Range
+from ml4a._core.progress import listening
 from ml4a.models._base import PictureModel
 from ml4a.models._operation import operation
 from ml4a.networks.architectures import ARCHITECTURES
@@ -26,26 +28,11 @@ Amount = Annotated[float, Range(0, 1), Doc("How much.")]
 Tile = Annotated[int | None, Range(16), Doc("Tile side.")]
 
 
-class Blur(torch.nn.Module):
-    scale = 1
-    in_multiple = 1
-    overlap: int | None = 2
-    tile_multiple = 1
-    bytes_per_pixel = 100
-
-    def reduce_precision(self, dtype):
-        return self
-
-    def forward(self, x):
-        x = torch.nn.functional.pad(x, (2, 2, 2, 2), mode="replicate")
-        return torch.nn.functional.avg_pool2d(x, 5, stride=1)
-
-
 class Toy(PictureModel):
     """Blurs."""
 
     card = "hed"
-    network_class = Blur
+    network_class = toy_painter.Blur
 
     def load(self, files):
         self.network = self.place(self.network_class())
@@ -155,7 +142,7 @@ class TakesAnything(Toy):
     __call__.__wrapped__ = Toy.__call__.__wrapped__
 
 
-class SeamyBlur(Blur):
+class SeamyBlur(toy_painter.Blur):
     overlap = 0
 
 
@@ -178,8 +165,61 @@ class Forgetful(Toy):
         pass
 
 
+class Painter(toy_painter.Painter):
+    card = "hed"
+
+
+class UnboundedWeights(Toy):
+    @operation(verb="blur")
+    def __call__(
+        self, picture: Picture, *, weights: Annotated[tuple[float, ...], Doc("Any.")] = (1.0,), tile: Tile = None
+    ) -> Picture:
+        """Blur `picture`."""
+        return Toy.__call__.__wrapped__(self, picture, tile=tile)
+
+
+class PictureOfItsOwn(Toy):
+    @operation(verb="blur")
+    def __call__(self, picture: Picture = "sample:chelsea", *, tile: Tile = None) -> Picture:
+        """Blur `picture`."""
+        return Toy.__call__.__wrapped__(self, picture, tile=tile)
+
+
+class DreamsOnItsOwn(Toy):
+    @operation(verb="dream")
+    def __call__(self, picture: Picture | None = None, *, tile: Tile = None) -> Picture:
+        """Blur `picture`, or something else each time."""
+        return self.to_picture(torch.rand(1, 3, 8, 8) if picture is None else self.to_tensor(picture))
+
+
+class OneMemory(Painter):
+    seen: ClassVar[dict[str, torch.Tensor]] = {}
+
+    @property
+    def memory(self):
+        return self.seen.get("last")
+
+    @memory.setter
+    def memory(self, result):
+        self.seen["last"] = result
+
+
+class IgnoresItsSeed(Painter):
+    @operation(verb="paint-over")
+    def __call__(
+        self,
+        picture: Picture,
+        *,
+        style: toy_painter.Styles,
+        iterations: toy_painter.Iterations = 10**9,
+        seed: toy_painter.Seed = None,
+    ) -> Picture:
+        """Paint over `picture`, of chance that no seed tells."""
+        return self.to_picture(self.to_tensor(picture) * torch.rand(1))
+
+
 BROKEN = {
-    "signature": [UndocumentedParameter, UnboundedParameter],
+    "signature": [UndocumentedParameter, UnboundedParameter, UnboundedWeights, PictureOfItsOwn],
     "card": [NoCredits],
     "kinds": [broken(always_pil)],
     "grey": [broken(sees_colour_channels)],
@@ -189,7 +229,9 @@ BROKEN = {
     "tiling": [Seamy, broken(ignores_the_budget)],
     "cancel": [broken(never_listens)],
     "errors": [TakesAnything],
-    "record": [Forgetful],
+    "record": [Forgetful, IgnoresItsSeed],
+    "nothing": [DreamsOnItsOwn],
+    "films": [OneMemory],
     "threads": [broken(shares_state)],
 }
 
@@ -199,9 +241,17 @@ def run(clause, model, request):
     clause(model, maker(model), **extra)
 
 
+@pytest.mark.parametrize("toy", [Toy, Painter])
 @pytest.mark.parametrize("clause", [c for c in clauses.CLAUSES if c.__name__ != "imports"], ids=lambda c: c.__name__)
-def test_a_sound_toy_keeps_every_clause(clause, request):
-    run(clause, Toy, request)
+def test_a_sound_toy_keeps_every_clause(clause, toy, request):
+    run(clause, toy, request)
+
+
+def test_clauses_take_few_steps_of_what_takes_many():
+    heard = []
+    with listening(heard.append):
+        clauses.grey(Painter, maker(Painter))
+    assert {event.total for event in heard if event.unit == "iterations"} == {2}
 
 
 @pytest.mark.parametrize(("clause", "model"), [(name, model) for name, models in BROKEN.items() for model in models])

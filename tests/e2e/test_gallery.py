@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -108,6 +109,29 @@ def test_a_second_run_keeps_what_is_there(page):
     before = {path.name: path.stat().st_mtime_ns for path in page.parent.glob("*.png")}
     gallery.build(page.parent)
     assert {path.name: path.stat().st_mtime_ns for path in page.parent.glob("*.png")} == before
+
+
+STOPPED = {
+    "model": "from ml4a._core.progress import interrupted\ninterrupted()\n",
+    "apply": "raise KeyboardInterrupt\n",
+}
+
+
+@pytest.mark.parametrize("by", STOPPED)
+def test_a_work_that_ctrl_c_has_cut_short_is_made_anew(by, tmp_path, monkeypatch):
+    areas = next(work for work in WORKS if work.file == "areas.png")
+    write = "from ml4a import image\nimage.save(image.sample('ink'), '{}')\n"
+    first = replace(areas, file="first.png", python=write.format("first.png"))
+    second = replace(areas, file="second.png", python=write.format("second.png"))
+    cut_short = replace(second, python=second.python + STOPPED[by])
+    monkeypatch.setattr("ml4a.gallery.builder.WORKS", [first, cut_short])
+    with pytest.raises(KeyboardInterrupt):
+        gallery.build(tmp_path)
+    assert (tmp_path / "first.png").exists()
+    assert not (tmp_path / "second.png").exists()
+    monkeypatch.setattr("ml4a.gallery.builder.WORKS", [first, second])
+    gallery.build(tmp_path)
+    assert (tmp_path / "second.png").exists()
 
 
 def test_the_gallery_leaves_a_file_of_yours_alone(tmp_path):

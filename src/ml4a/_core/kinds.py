@@ -18,14 +18,19 @@ class Kind:
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import PIL.Image
     import torch
 
     Picture: TypeAlias = str | os.PathLike[str] | PIL.Image.Image | np.ndarray[Any, Any] | torch.Tensor
+    Pictures: TypeAlias = Picture | Sequence[Picture]
     Style: TypeAlias = Picture | int | dict[int, float]
 else:
     Picture = Annotated[Any, Kind("picture")]
     """A path, a URL, `sample:NAME`, a PIL image, an H×W[×C] uint8 or float array, a C×H×W float tensor in [0, 1]."""
+    Pictures = Annotated[Any, Kind("pictures")]
+    """A `Picture`, or a list or tuple of them; the operation gets a tuple."""
     Style = Annotated[Any, Kind("style")]
     """A `Picture`, or the number of a built-in style (`19`), or a blend of them (`"3:0.5,12:0.5"`)."""

@@ -18,5 +18,8 @@ FILM_STREAMS = 32
 FILM_SECONDS = 24 * 3600
 """Length of a film by its own header."""
 
+ITEMS = 64
+"""Pictures or values that one parameter may be a list of; also the pictures that a call takes together."""
+
 RECORD_BYTES = 256 << 10
 """Bytes of a run record read back from a file."""

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 
+from . import limits
 from .errors import BadValue, UnknownName
 from .kinds import Kind
 
@@ -34,6 +35,8 @@ class Range:
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
     def __str__(self) -> str:
+        if self.low is None and self.high is None:
+            return "any number"
         if self.high is None:
             return f"{self.low} or more"
         if self.low is None:
@@ -49,19 +52,25 @@ class Doc:
 
 
 @dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """Marks a parameter that no record tells of or sets, such as the name of a file of the user's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter of an operation, as read from its signature."""
 
     name: str
     type: Any
-    """`float`, `int`, `bool`, `str`, a `Literal`, a union of these, or `Any` for a medium."""
+    """`float`, `int`, `bool`, `str`, a `Literal`, a `tuple[…, ...]`, a union of these, or `Any` for a medium."""
     default: Any
     """`inspect.Parameter.empty` where the parameter is required."""
     range: Range | None
     doc: str
     kind: str | None
-    """`"picture"`, `"style"` … for media; None for plain values."""
+    """`"picture"`, `"pictures"`, `"style"` … for media; None for plain values."""
     keyword_only: bool
+    recorded: bool = True
 
     @property
     def required(self) -> bool:
@@ -77,6 +86,12 @@ class Parameter:
             if typing.get_origin(member) is Literal
             for value in typing.get_args(member)
         )
+
+    @property
+    def element(self) -> Any:
+        """What a declared `tuple[float, ...]` is made of: `float`, `int` or `str`; None where it is no such tuple."""
+        tuples = (typing.get_args(each) for each in union_members(self.type) if typing.get_origin(each) is tuple)
+        return next((inner[0] for inner in tuples if inner[1:] == (...,) and inner[0] in (float, int, str)), None)
 
 
 def union_members(annotation: Any) -> tuple[Any, ...]:
@@ -103,6 +118,7 @@ def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
             doc=getattr(_first(extras, Doc), "text", ""),
             kind=getattr(_first(extras, Kind), "name", None),
             keyword_only=raw.kind is raw.KEYWORD_ONLY,
+            recorded=_first(extras, Unrecorded) is None,
         )
     return found
 
@@ -135,8 +151,10 @@ def check(parameter: Parameter, value: Any) -> Any:
         raise BadValue(f"{parameter.name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
     if float in members or int in members:
         if isinstance(value, tuple | list) and any(typing.get_origin(member) is tuple for member in members):
-            return tuple(_number(parameter, item, int) for item in value)
+            return tuple(_number(parameter, item, parameter.element or int) for item in value)
         return _number(parameter, value, float if float in members else int)
+    if parameter.element is not None:
+        return _items(parameter, value)
     if members == (bool,):
         if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
             raise BadValue(f"{parameter.name} must be True or False, not {value!r}")
@@ -144,6 +162,19 @@ def check(parameter: Parameter, value: Any) -> Any:
     if members == (str,) and not isinstance(value, str):
         raise BadValue(f"{parameter.name} must be text, not {value!r}")
     return value
+
+
+def _items(parameter: Parameter, value: Any) -> tuple[Any, ...]:
+    """The items of a list or a tuple, each held to the bounds; a single value is one of one."""
+    items = tuple(value) if isinstance(value, tuple | list) else (value,)
+    if not 1 <= len(items) <= limits.ITEMS:
+        raise BadValue(f"{parameter.name} must be 1 to {limits.ITEMS} values, not {len(items)}")
+    if parameter.element is not str:
+        return tuple(_number(parameter, item, parameter.element) for item in items)
+    for item in items:
+        if not isinstance(item, str) or not item.strip():
+            raise BadValue(f"{parameter.name} must be names, not {reprlib.repr(item)}")
+    return items
 
 
 def _number(parameter: Parameter, value: Any, kind: type) -> float | int:

@@ -5,6 +5,9 @@ Work calls `report(...)` between its steps and knows nothing of who listens. Who
     with listening(print_it, cancel):
         upscale(photo)
 
+Work that a user stops by Ctrl-C may give the best so far instead of nothing: it catches the KeyboardInterrupt, calls
+`interrupted()` and returns. Whoever saves results listens by `interruptible()`.
+
 The listener belongs to the thread (and task) that set it, so two jobs in two threads do not hear each other.
 """
 
@@ -59,7 +62,15 @@ class Cancel:
             raise Cancelled("stopped by the user")
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after which the best so far was saved; the message says where."""
+
+    def __init__(self, where: object) -> None:
+        super().__init__(f"stopped; the best so far was written to {where}")
+
+
 _listener: ContextVar[tuple[OnProgress | None, Cancel | None]] = ContextVar("listener", default=(None, None))
+_interruption: ContextVar[Cancel | None] = ContextVar("interruption", default=None)
 
 
 @contextlib.contextmanager
@@ -87,3 +98,27 @@ def report(stage: str, done: float, total: float | None = None, unit: str = "", 
         cancel.check()
     if on_progress is not None:
         on_progress(Progress(stage, done, total, unit, preview))
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Cancel]:
+    """Yield a switch that `interrupted` turns on: the user wants to stop after what is being made.
+
+    Nothing is raised inside; whoever listens saves the result and stops. The innermost listener hears it.
+    """
+    switch = Cancel()
+    token = _interruption.set(switch)
+    try:
+        yield switch
+    finally:
+        _interruption.reset(token)
+
+
+def interrupted() -> None:
+    """Say that the user has pressed Ctrl-C, and that what is returned now is the best so far.
+
+    Where nobody listens, as in an interactive session, the result is just returned.
+    """
+    switch = _interruption.get()
+    if switch is not None:
+        switch.cancel()

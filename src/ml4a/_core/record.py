@@ -31,7 +31,7 @@ class Input:
     """A medium that went in: never its path, only what it is."""
 
     role: str
-    """The parameter's name: `"picture"`, `"style"`."""
+    """The parameter's name: `"picture"`, `"style"`; of its further pictures `"style.2"`, `"style.3"`."""
     kind: str
     """`"file"` (found again by its SHA-256), `"pixels"` (a picture from memory) or `"result"` (made by `record`)."""
     sha256: str
@@ -144,7 +144,7 @@ def _record(data: Any, depth: int) -> Record:
     if source_type not in SOURCE_TYPES:
         raise BadValue("the record's source type is unknown")
     inputs = data.get("inputs", [])
-    if not isinstance(inputs, list) or len(inputs) > 64:
+    if not isinstance(inputs, list) or len(inputs) > limits.ITEMS:
         raise BadValue("the record's inputs are not a short list")
     return Record(
         model=_name(data.get("model")),
@@ -195,11 +195,11 @@ def _texts(value: Any, pattern: re.Pattern[str]) -> dict[str, str]:
 
 
 def _values(value: Any) -> dict[str, Any]:
-    """Parameters: numbers, texts, booleans, None, or short lists of numbers. What they mean is checked by the model."""
+    """Parameters: numbers, texts, booleans, None, or short lists of these. What they mean is checked by the model."""
     if not isinstance(value, dict) or len(value) > 64:
         raise BadValue("the record has parameters that are none")
     for item in value.values():
-        for leaf in item if isinstance(item, list) and len(item) <= 16 else [item]:
+        for leaf in item if isinstance(item, list) and len(item) <= limits.ITEMS else [item]:
             if not (
                 leaf is None or isinstance(leaf, bool | int | float) or (isinstance(leaf, str) and len(leaf) <= 500)
             ):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ml4a._core.errors import Cancelled, Ml4aError
+from ml4a._core.progress import Interrupted
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -32,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
         with _licences_for_people():
             result = build(tokens)(shield_streams(tokens))
         print(end="", flush=True)  # here and not at exit, where a reader that is gone would be complained about
+    except Interrupted as error:
+        return _fail(str(error), INTERRUPTED)
     except (KeyboardInterrupt, Cancelled):
         return _fail("stopped", INTERRUPTED)
     except (Ml4aError, CycloptsError) as error:

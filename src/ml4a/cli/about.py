@@ -100,7 +100,7 @@ def _describe_model(name: str) -> None:
         call = f"ml4a {operation.verb}" if operation.verb else f"{name}.{operation.name}"
         print(f"{call}: {operation.summary}")
         for parameter in operation.parameters.values():
-            if not parameter.required:
+            if not parameter.required and parameter is not operation.main:
                 bounds = f" ({parameter.range})" if parameter.range else ""
                 print(f"  {parameter.name} = {parameter.default!r}: {parameter.doc}{bounds}")
     print("\nweights:")

@@ -37,7 +37,8 @@ def build(tokens: list[str]) -> cyclopts.App:
         verb = _chosen(candidates, tokens) if tokens[:1] == [name] else candidates[0]
         options = [*common_options(), *model_options(candidates)]
         command = derived.command(name, verb.operation, options, functools.partial(run_verb, verb))
-        derived.add(app, name, command, verb.operation.examples)
+        sources = "SOURCE..." if verb.operation.main.required else "[SOURCE...]"
+        derived.add(app, name, command, verb.operation.examples, sources=sources)
     functions.register(app, tokens)
     for group in (masking, canvas, film, moving):
         group.register(app)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ml4a.jobs.local import for_film
+
 
 def beside(original: Any, result: Any) -> Any:
     """Both as one picture, at the size of the result, with its record."""
@@ -26,6 +28,15 @@ class Compared:
     def __call__(self, picture: Any, **parameters: Any) -> Any:
         """Do what the worker does to one picture, and put both side by side."""
         return beside(picture, self._worker(picture, **parameters))
+
+    def for_film(self) -> Compared:
+        """The same for the frames of one film, in order."""
+        return Compared(for_film(self._worker))
+
+    @property
+    def keeps_partial_films(self) -> bool:
+        """The worker's."""
+        return getattr(self._worker, "keeps_partial_films", False)
 
     @property
     def last_record(self) -> Any:

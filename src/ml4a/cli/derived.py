@@ -13,8 +13,6 @@ from ml4a.models._operation import Operation
 from .adapter import flag
 from .run import SOURCES_HELP
 
-SOURCES = Annotated[str, cyclopts.Parameter(name="SOURCE", help=SOURCES_HELP)]
-
 
 def command(
     name: str,
@@ -26,15 +24,17 @@ def command(
 
     Args:
         name: The verb.
-        operation: Its first medium comes from the sources, everything else is a flag.
+        operation: Its main picture comes from the sources, everything else is a flag.
         further: Flags that are no parameters of the operation.
         run: Called with the sources and every flag's value; returns the exit status.
     """
-    main = operation.media[0].name
+    main = operation.main
+    help_text = SOURCES_HELP if main.required else f"{SOURCES_HELP} May be left out."
+    source = Annotated[str, cyclopts.Parameter(name="SOURCE", help=help_text)]
     signature = inspect.Signature(
         [
-            inspect.Parameter("sources", inspect.Parameter.VAR_POSITIONAL, annotation=SOURCES),
-            *(flag(parameter) for parameter in operation.parameters.values() if parameter.name != main),
+            inspect.Parameter("sources", inspect.Parameter.VAR_POSITIONAL, annotation=source),
+            *(flag(parameter) for parameter in operation.parameters.values() if parameter.name != main.name),
             *further,
         ]
     )
@@ -51,9 +51,11 @@ def command(
     return called
 
 
-def add(app: cyclopts.App, name: str, function: Callable[..., int], examples: Iterable[str]) -> None:
-    """Make `function` the command `name` of `app`, with its examples in the help."""
-    usage = f"Usage: ml4a {name} SOURCE... [OPTIONS]"
+def add(
+    app: cyclopts.App, name: str, function: Callable[..., int], examples: Iterable[str], *, sources: str = "SOURCE..."
+) -> None:
+    """Make `function` the command `name` of `app`, with its examples in the help; `sources` as the usage shows them."""
+    usage = f"Usage: ml4a {name} {sources} [OPTIONS]"
     app.command(function, name=name, usage=usage, help_epilogue=epilogue(examples))
 
 

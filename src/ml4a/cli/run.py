@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ml4a import jobs
 from ml4a._core.errors import BadValue
 from ml4a._core.files import is_folder
+from ml4a._core.progress import Interrupted
 from ml4a.jobs.items import output_name
 from ml4a.models import registry
 from ml4a.models.registry import Verb
@@ -48,17 +51,21 @@ def model_options(candidates: list[Verb]) -> list[inspect.Parameter]:
 
 def run_verb(verb: Verb, sources: list[str], options: dict[str, Any]) -> int:
     """Run `verb` on `sources`; return the exit status."""
-    return run(verb.name, Deferred(verb, options), sources, options)
+    settings = {name: options[name] for name in ("weights", "device", "dtype")}
+    worker = Deferred(verb, functools.partial(registry.load, verb.model, **settings))
+    return run(verb.name, worker, sources, options)
 
 
 def run(name: str, worker: Any, sources: list[str], options: dict[str, Any]) -> int:
     """Apply `worker`, a picture → picture callable that knows its `operation`, to `sources`; return the exit status."""
-    if not sources:
+    if not sources and worker.operation.main.required:
         raise BadValue(f"name a picture, a folder or a film: ml4a {name} photo.jpg")
+    if not sources and options["compare"]:
+        raise BadValue("there is nothing to compare with; leave --compare out")
     worker = Compared(worker) if options["compare"] else worker
     own = {parameter: options[parameter] for parameter in worker.operation.parameters if parameter in options}
     inputs = [sys.stdin.buffer.read() if source == STANDARD_STREAM else source for source in sources]
-    source = inputs[0] if len(inputs) == 1 else inputs
+    source = inputs[0] if len(inputs) == 1 else inputs or None
     if options["output"] == STANDARD_STREAM:
         return _to_standard_output(worker, source, own, options)
     target = options["output"] or default_target(name, source, transparent=worker.operation.transparent)
@@ -73,8 +80,10 @@ def default_target(verb: str, source: Any, *, transparent: bool = False) -> Path
 
     What may be `transparent` becomes `photos/cat-cutout.png`.
     """
-    if isinstance(source, list) or not isinstance(source, str):
-        return Path(f"{verb}.png") if isinstance(source, bytes) else Path(verb)
+    if isinstance(source, list):
+        return Path(verb)
+    if not isinstance(source, str):
+        return Path(f"{verb}.png")
     path = Path(source)
     if is_folder(path):
         return path.parent / f"{path.resolve().name}-{verb}"
@@ -84,24 +93,31 @@ def default_target(verb: str, source: Any, *, transparent: bool = False) -> Path
 
 
 class Deferred:
-    """A verb's model that is loaded at its first call: an input that cannot be read costs no download."""
+    """A verb's model that is loaded at its first call: an input that cannot be read costs no download.
 
-    def __init__(self, verb: Verb, options: dict[str, Any]) -> None:
+    Args:
+        verb: What is done.
+        load: Gives the model.
+    """
+
+    def __init__(self, verb: Verb, load: Callable[[], Any]) -> None:
         self.operation = verb.operation
-        self._load = lambda: registry.load(
-            verb.model, options["weights"], device=options["device"], dtype=options["dtype"]
-        )
-        self._model: Any = None
+        self.keeps_partial_films = registry.model_class(verb.model).keeps_partial_films
+        self._verb = verb
+        self._load = functools.cache(load)
 
     def __call__(self, picture: Any, **parameters: Any) -> Any:
         """Do what the verb does to one picture."""
-        self._model = self._model or self._load()
-        return getattr(self._model, self.operation.name)(picture, **parameters)
+        return getattr(self._load(), self.operation.name)(picture, **parameters)
+
+    def for_film(self) -> Deferred:
+        """The same for the frames of one film, in order; the model is loaded once for all films."""
+        return Deferred(self._verb, lambda: self._load().for_film())
 
     @property
     def last_record(self) -> Any:
         """The model's; a call has been made before anybody asks."""
-        return self._model.last_record
+        return self._load().last_record
 
 
 def _apply(worker: Any, source: Any, target: Any, own: dict[str, Any], options: dict[str, Any]) -> jobs.Summary:
@@ -121,7 +137,15 @@ def _apply(worker: Any, source: Any, target: Any, own: dict[str, Any], options: 
 def _to_standard_output(worker: Any, source: Any, own: dict[str, Any], options: dict[str, Any]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "result.png"
-        _apply(worker, source, target, own, options)
-        sys.stdout.buffer.write(target.read_bytes())
-        sys.stdout.buffer.flush()
+        try:
+            _apply(worker, source, target, own, options)
+        except Interrupted:
+            _print(target)
+            raise Interrupted("standard output") from None
+        _print(target)
     return 0
+
+
+def _print(path: Path) -> None:
+    sys.stdout.buffer.write(path.read_bytes())
+    sys.stdout.buffer.flush()

@@ -58,8 +58,14 @@ def build(folder: Path, *, on_progress: OnProgress | None = None) -> Path:
 def _make(folder: Path, work: Work) -> dict[str, Any]:
     (folder / work.file).unlink(missing_ok=True)
     started = time.monotonic()
-    with contextlib.chdir(folder):
-        exec(compile(work.python, work.file, "exec"), {})  # noqa: S102  # our own lines, from works.py
+    try:
+        with contextlib.chdir(folder), progress.interruptible() as interruption:
+            exec(compile(work.python, work.file, "exec"), {})  # noqa: S102  # our own lines, from works.py
+        if interruption.cancelled:
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:  # the best so far is not what the line makes
+        (folder / work.file).unlink(missing_ok=True)
+        raise
     return {
         "key": _key(work),
         "seconds": round(time.monotonic() - started, 1),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml4a._core import progress
+from ml4a._core import limits, progress
 from ml4a._core import record as records
 from ml4a._core.errors import BadValue, NotFound
+from ml4a._core.params import Parameter
 from ml4a._core.progress import OnProgress
 from ml4a._core.record import Input, Record
+from ml4a.models import _media
+from ml4a.models._operation import Operation
 
 from .items import FILMS, PICTURES
 from .local import apply
@@ -46,6 +50,7 @@ def repeat(
         BadValue: there is no record, or one that cannot be followed.
         NotFound: an input is missing; the message says which.
         OutputExists: `target` is there already.
+        Interrupted: as of `apply`.
     """
     file = Path(file)
     record = read_record(file)
@@ -81,18 +86,27 @@ def differences(record: Record) -> list[str]:
 
 
 def _make(record: Record, found: _Inputs, target: Path) -> None:
-    from ml4a.media import image
-
-    main = _main_input(record)
-    if main.kind == "file" and not main.options and found.search(main) is not None:
-        apply(_call(record, found), found.path(main), target, steady=record.steady, **_arguments(record, found))
-    else:
-        image.save(_remade(record, found), target, overwrite=False)
+    about = _operation(record)
+    given = _given(record, about)
+    arguments = _arguments(record, about, given, found)
+    source: Any = None
+    for main in given[about.main.name]:
+        as_file = main.kind == "file" and not main.options and found.search(main) is not None
+        source = found.path(main) if as_file else _picture(main, found)
+    apply(_call(record, found), source, target, steady=record.steady, **arguments)
 
 
 def _remade(record: Record, found: _Inputs) -> Image.Image:
     """The picture that a record describes, in memory."""
-    return _call(record, found)(_picture(_main_input(record), found), **_arguments(record, found))
+    about = _operation(record)
+    given = _given(record, about)
+    arguments = _arguments(record, about, given, found)
+    main = [_picture(item, found) for item in given[about.main.name]] or [None]
+    with progress.interruptible() as interruption:
+        made = _call(record, found)(*main, **arguments)
+    if interruption.cancelled:  # what was to be made of it shall not be made of something unfinished
+        raise KeyboardInterrupt
+    return made
 
 
 def _picture(item: Input, found: _Inputs) -> Image.Image:
@@ -106,15 +120,57 @@ def _picture(item: Input, found: _Inputs) -> Image.Image:
     return image.load(found.path(item), **dict(item.options))  # type: ignore[return-value]
 
 
-def _main_input(record: Record) -> Input:
-    if not record.inputs:
+def _operation(record: Record) -> Operation:
+    """The operation that a record names.
+
+    Raises:
+        BadValue: it or the parameters are none of that model's, or a file is to be opened.
+    """
+    from ml4a.models import registry, styles
+
+    known = registry.model_class(record.model).operations()
+    if record.operation not in known:
+        raise BadValue(f"{record.model} has no operation {record.operation!r}")
+    about = known[record.operation]
+    unknown = record.parameters.keys() - {name for name, each in about.parameters.items() if each.recorded}
+    if unknown:
+        raise BadValue(f"{record.model} takes no {', '.join(sorted(unknown))}")
+    for parameter in about.media:
+        value = record.parameters.get(parameter.name)
+        if value is not None and not (parameter.kind == "style" and isinstance(styles.read(value), styles.Blend)):
+            raise BadValue(f"the record names a file for {parameter.name}, which no record does")
+    return about
+
+
+def _given(record: Record, about: Operation) -> dict[str, list[Input]]:
+    """The record's inputs by parameter, in order.
+
+    Raises:
+        BadValue: an input has no place in the operation, or the main one is missing.
+    """
+    by_role = {item.role: item for item in record.inputs}
+    given = {parameter.name: _taken(parameter, by_role) for parameter in about.media}
+    if sum(map(len, given.values())) != len(record.inputs):
+        raise BadValue(f"the record has inputs that {record.model} does not take")
+    if about.main.required and not given[about.main.name]:
         raise BadValue("the record names no input; there is nothing to make it from")
-    return record.inputs[0]
+    return given
 
 
-def _arguments(record: Record, found: _Inputs) -> dict[str, Any]:
+def _taken(parameter: Parameter, by_role: dict[str, Input]) -> list[Input]:
+    """Take the inputs of one parameter out of `by_role`."""
+    most = limits.ITEMS if parameter.kind == "pictures" else 1
+    roles = (_media.role(parameter.name, number) for number in range(most))
+    return [by_role.pop(role) for role in itertools.takewhile(by_role.__contains__, roles)]
+
+
+def _arguments(record: Record, about: Operation, given: dict[str, list[Input]], found: _Inputs) -> dict[str, Any]:
     """Everything but the main input, as keywords."""
-    media = {item.role: _picture(item, found) for item in record.inputs[1:]}
+    media: dict[str, Any] = {}
+    for parameter in about.media[1:]:
+        pictures = [_picture(item, found) for item in given[parameter.name]]
+        if pictures:
+            media[parameter.name] = pictures if parameter.kind == "pictures" else pictures[0]
     seed = {} if record.seed is None else {"seed": record.seed}
     return {**record.parameters, **media, **seed}
 
@@ -123,17 +179,11 @@ def _call(record: Record, found: _Inputs) -> Any:
     """The model's operation that a record names, set up as it was.
 
     Raises:
-        BadValue: the operation or the parameters are none of that model's, or the weights have changed.
+        BadValue: the weights have changed.
         NotFound: the weights were a file of the user's own, and it is missing.
     """
     from ml4a.models import registry
 
-    known = registry.model_class(record.model).operations()
-    if record.operation not in known:
-        raise BadValue(f"{record.model} has no operation {record.operation!r}")
-    unknown = record.parameters.keys() - known[record.operation].parameters.keys()
-    if unknown:
-        raise BadValue(f"{record.model} takes no {', '.join(sorted(unknown))}")
     model = registry.load(record.model, _weights(record, found), device=record.device, dtype=record.dtype)
     digests = {role: file.sha256 for role, file in model.weights.files.items()}
     if digests != dict(record.digests):

@@ -24,7 +24,7 @@ class Item:
     """One thing to do."""
 
     source: Any
-    """A path, URL, `sample:NAME` or `camera:N`; or a picture or clip in memory."""
+    """A path, URL, `sample:NAME` or `camera:N`; or a picture or clip in memory; None for what begins with nothing."""
     target: Path
 
     @property
@@ -39,7 +39,8 @@ def plan(
     """The items of a job, all outputs checked before anything is computed.
 
     Args:
-        source: A file, folder, glob, URL, `sample:NAME`, `camera:N`, a picture or clip in memory, or a list of these.
+        source: A file, folder, glob, URL, `sample:NAME`, `camera:N`, a picture or clip in memory, a list of these,
+            or None.
         target: A file for one input; a folder for several, or for one if it exists or ends with a separator.
         overwrite: Whether outputs that exist may be replaced.
         transparent: As of `output_name`.

@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import time
+import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,9 @@ from ml4a._core import progress
 from ml4a._core import record as records
 from ml4a._core.errors import BadValue, Cancelled, Ml4aError
 from ml4a._core.params import Parameter, Range, check
-from ml4a._core.progress import Cancel, OnProgress
+from ml4a._core.progress import Cancel, Interrupted, OnProgress
 from ml4a._core.record import Input, Record
+from ml4a.models import _media
 from ml4a.models._operation import Operation, describe, recording, recording_enabled
 
 from .items import Item, is_camera, plan
@@ -56,7 +58,7 @@ def apply(
     Args:
         model: A model, a model's method, or any function of an H×W×C float32 array in [0, 1] that returns a picture.
         source: A file, folder, glob, URL, `sample:NAME`, `camera:N` (until Ctrl-C, which keeps what there is), a
-            picture or a `Clip` in memory, or a list of these.
+            picture or a `Clip` in memory, or a list of these. None for what a model makes of nothing.
         target: The output file; for several inputs, a folder.
         steady: For films: how far each frame is held to the one before it along the motion, between 0 and 1.
         overwrite: Whether outputs that exist may be replaced.
@@ -71,6 +73,7 @@ def apply(
     Raises:
         Ml4aError: the only input failed, or the job could not begin.
         Cancelled: the work was stopped; outputs that were finished remain.
+        Interrupted: Ctrl-C stopped a model that then returned its best, which was saved; a KeyboardInterrupt.
     """
     steady = check(_STEADY, steady)
     parameters = _settled(model, parameters)
@@ -81,25 +84,27 @@ def apply(
         for number, item in enumerate(items):
             if len(items) > 1:
                 progress.report(item.label, number, len(items), "files")
-            try:
-                _run(model, item, steady, parameters, overwrite)
-            except Cancelled:
-                raise
-            except Ml4aError as error:
-                if len(items) == 1:
+            with progress.interruptible() as interruption:
+                try:
+                    _run(model, item, steady, parameters, overwrite)
+                except Cancelled:
                     raise
-                summary.failed.append((item.label, str(error)))
-            else:
-                summary.done.append(item.target)
+                except Ml4aError as error:
+                    if len(items) == 1:
+                        raise
+                    if interruption.cancelled:
+                        raise KeyboardInterrupt from error
+                    summary.failed.append((item.label, str(error)))
+                else:
+                    summary.done.append(item.target)
+            if interruption.cancelled:
+                raise Interrupted(item.target)
     summary.seconds = time.monotonic() - started
     return summary
 
 
 def _settled(model: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     """Load media and draw the seed once, so that all frames and files share them."""
-    from ml4a.media import image
-    from ml4a.models import styles
-
     known = operation_of(model)
     if known is None:
         return parameters
@@ -107,11 +112,7 @@ def _settled(model: Any, parameters: dict[str, Any]) -> dict[str, Any]:
         if name not in known.parameters:
             raise BadValue(f"{known.name} takes no {name}; it takes {', '.join(list(known.parameters)[1:])}")
         parameter = known.parameters[name]
-        if parameter.kind == "style":
-            value = styles.read(value)
-        if parameter.kind is not None and isinstance(value, str | os.PathLike):
-            value = image.load(value)
-        parameters[name] = check(parameter, value)
+        parameters[name] = check(parameter, value) if parameter.kind is None else _media.loaded(parameter, value)
     if "seed" in known.parameters and parameters.get("seed") is None:
         parameters["seed"] = secrets.randbelow(2**32)
     return parameters
@@ -121,9 +122,12 @@ def _run(model: Any, item: Item, steady: float, parameters: dict[str, Any], over
     from ml4a.media import image, sources, video
 
     source = item.source
+    if _is_made_of_nothing(model, source):
+        image.save(model(None, **parameters), item.target, overwrite=overwrite)
+        return
     if isinstance(source, video.Clip) or is_camera(source):
         clip = source if isinstance(source, video.Clip) else video.open(source)
-        _run_film(model, clip, item.target, steady, parameters, overwrite, keep_partial=is_camera(source))
+        _run_film(model, clip, item.target, steady, parameters, overwrite, camera=is_camera(source))
         return
     if isinstance(source, str | os.PathLike):
         source = sources.locate(source)
@@ -150,11 +154,12 @@ def _run_film(
     overwrite: bool,
     *,
     file: Path | None = None,
-    keep_partial: bool = False,
+    camera: bool = False,
 ) -> None:
     from ml4a.media import image
     from ml4a.media.motion import Steady
 
+    model = for_film(model)
     hold = Steady(steady) if steady else None
     made_by: list[Record] = []
     keep_record = recording_enabled()
@@ -169,6 +174,7 @@ def _run_film(
         return result if hold is None else hold(frame, result)
 
     film = clip.map(step)
+    keep_partial = camera or bool(getattr(getattr(model, "__self__", model), "keeps_partial_films", False))
     film.save(target, overwrite=overwrite, record=lambda: made_by[0] if made_by else None, keep_partial=keep_partial)
 
 
@@ -182,6 +188,21 @@ def operation_of(model: Any) -> Operation | None:
     """What is known of a model's call, a model's method, or a stand-in with an `operation`."""
     method = getattr(model, "__func__", type(model).__call__)
     return describe(method) if hasattr(method, "__operation__") else getattr(model, "operation", None)
+
+
+def _is_made_of_nothing(model: Any, source: Any) -> bool:
+    """Whether no picture is given to a model that does without one."""
+    known = operation_of(model)
+    return source is None and known is not None and not known.main.required
+
+
+def for_film(model: Any) -> Any:
+    """`model`, a model's method or a stand-in with a `for_film`, as it is called for the frames of one film."""
+    if isinstance(model, types.MethodType):
+        begin = getattr(model.__self__, "for_film", None)
+        return model if begin is None else types.MethodType(model.__func__, begin())
+    begin = getattr(model, "for_film", None)
+    return model if begin is None else begin()
 
 
 def _last_record(model: Any) -> Record | None:

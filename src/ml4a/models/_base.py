@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ml4a._core import devices, progress
 from ml4a._core.errors import TooLarge
@@ -40,6 +40,9 @@ class Model:
 
     auto_dtype: ClassVar[str] = "auto"
     """What `dtype="auto"` means: `"float32"` where a faster type is not known to keep within its bounds."""
+
+    keeps_partial_films: ClassVar[bool] = False
+    """Whether a film that Ctrl-C stops between frames is kept up to there, as of models that take minutes for each."""
 
     @classmethod
     def from_pretrained(
@@ -132,6 +135,21 @@ class Model:
         members = (getattr(cls, name) for name in dir(cls))
         found = (describe(member) for member in members if hasattr(member, "__operation__"))
         return {about.name: about for about in found}
+
+    def for_film(self) -> Self:
+        """What is called for the frames of one film, in order.
+
+        A model that remembers the frame before returns `copy.copy(self)` with a fresh memory: the networks are shared,
+        and two films do not see each other.
+        """
+        return self
+
+    def __copy__(self) -> Self:
+        """A model of the same networks that keeps its own records."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._local = threading.local()
+        return other
 
     @property
     def precision(self) -> str:
@@ -239,7 +257,7 @@ class PictureModel(Model):
         height, width = x.shape[-2:]
         budget = devices.memory_budget(self.device)
         if overlap is None:  # it cannot be tiled
-            _check_fits(width, height, network.bytes_per_pixel, budget)
+            check_fits(width, height, network.bytes_per_pixel, budget)
             tile = overlap = max(height, width)
         elif tile is None:
             options = {"overlap": overlap, "multiple": network.tile_multiple}
@@ -260,7 +278,8 @@ class PictureModel(Model):
             )
 
 
-def _check_fits(width: int, height: int, bytes_per_pixel: float, budget: int) -> None:
+def check_fits(width: int, height: int, bytes_per_pixel: float, budget: int) -> None:
+    """Refuse a size that needs more memory than the budget allows, with the height that fits."""
     needed = width * height * bytes_per_pixel
     if needed > budget:
         fitting = int((budget / bytes_per_pixel * height / width) ** 0.5)
@@ -270,13 +289,13 @@ def _check_fits(width: int, height: int, bytes_per_pixel: float, budget: int) ->
         )
 
 
-def resized(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """1×C×H×W in [0, 1] at another size (width, height), by Lanczos resampling; clamped if it had to be resized."""
+def resized(x: torch.Tensor, size: tuple[int, int], how: Literal["lanczos", "bicubic"] = "lanczos") -> torch.Tensor:
+    """1×C×H×W in [0, 1] at another size (width, height), resampled; clamped if it had to be resized."""
     import torch
 
     from ml4a.media import image
 
     if (x.shape[3], x.shape[2]) == size:
         return x
-    array = image.resize(x[0].clamp(0, 1).permute(1, 2, 0).contiguous().numpy(), size, "lanczos")
+    array = image.resize(x[0].clamp(0, 1).permute(1, 2, 0).contiguous().numpy(), size, how)
     return torch.from_numpy(array).permute(2, 0, 1)[None].clamp(0, 1)

@@ -3,7 +3,8 @@
 `@operation` wraps a method. Around the method's own few lines it
 
 * binds the arguments and holds them to their declared bounds,
-* loads paths and URLs, and remembers the kind of the main picture so that the result is of the same kind,
+* loads paths and URLs, and remembers the kind of the main picture so that the result is of the same kind (a PIL image
+  where the picture may be left out, and was),
 * draws a seed where the method takes one and none was given,
 * writes the record of what was done.
 """
@@ -19,9 +20,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ml4a._core import limits
 from ml4a._core import record as records
 from ml4a._core.errors import BadValue
 from ml4a._core.params import Parameter, check, kind_of_result, parameters
+
+from . import _media
 
 if TYPE_CHECKING:
     from ml4a.media.image import KindName
@@ -53,6 +57,11 @@ class Operation:
     def media(self) -> list[Parameter]:
         """The parameters that are pictures or styles; the first is the main one."""
         return [parameter for parameter in self.parameters.values() if parameter.kind is not None]
+
+    @property
+    def main(self) -> Parameter:
+        """The picture whose kind the result has; what is not required may also be made of nothing."""
+        return self.media[0]
 
 
 @dataclass(slots=True)
@@ -91,7 +100,7 @@ def operation(
             about = describe(call)
             values = bind(about, method, self, args, kwargs)
             inputs = _load(about, values)
-            current = Call(about.media[0].name, values, _kind(values[about.media[0].name]))
+            current = Call(about.main.name, values, _kind(about.main, values[about.main.name]))
             token = _calls.set(current)
             try:
                 result = method(self, **values)
@@ -150,46 +159,23 @@ def recording_enabled() -> bool:
     return _recording.get() and records.enabled()
 
 
-def _kind(picture: Any) -> KindName:
+def _kind(main: Parameter, picture: Any) -> KindName:
     from ml4a.media import image
 
-    return image.kind_of(picture)
+    return "pil" if picture is None and not main.required else image.kind_of(picture)
 
 
 def _load(about: Operation, values: dict[str, Any]) -> list[records.Input]:
     """Replace paths and URLs by pictures, and describe all media as a record's inputs."""
-    from ml4a.media import image, provenance
-
-    from . import styles
-
     inputs = []
     hashing = recording_enabled()
     for parameter in about.media:
-        value = values[parameter.name]
-        if parameter.kind == "style":
-            value = styles.read(value)
-        if value is None or isinstance(value, styles.Blend):
-            values[parameter.name] = value
-            continue
-        if not image.is_loaded(value):
-            value = image.load(value)
-        values[parameter.name] = value
+        value = values[parameter.name] = _media.loaded(parameter, values[parameter.name])
         if hashing:
-            inputs.append(provenance.as_input(_seen(value), parameter.name))
+            inputs += _media.as_inputs(parameter, value)
+    if len(inputs) > limits.ITEMS:  # for which a record has no room
+        raise BadValue(f"{about.name} takes at most {limits.ITEMS} pictures together, not {len(inputs)}")
     return inputs
-
-
-def _seen(medium: Any) -> Any:
-    """What a record's hash is made of: pictures, and the numbers of label maps as they are."""
-    import numpy as np
-
-    from ml4a.media import image
-
-    if hasattr(medium, "to_image"):
-        return medium.to_image()
-    if isinstance(medium, np.ndarray) and medium.dtype.kind in "iu" and medium.dtype not in (np.uint8, np.uint16):
-        return medium
-    return medium if image.kind_of(medium) == "pil" else image.to_array(medium)
 
 
 def _attach(model: Model, about: Operation, call: Call, inputs: list[records.Input], result: Any) -> None:
@@ -197,9 +183,10 @@ def _attach(model: Model, about: Operation, call: Call, inputs: list[records.Inp
 
     from ml4a.media import provenance
 
-    media = {item.role for item in inputs}
+    left_out = {about.main.name, *(item.role for item in inputs)}
+    left_out |= {parameter.name for parameter in about.parameters.values() if not parameter.recorded}
     settled = {name: value for name, value in call.resolved.items() if name in about.parameters}
-    plain = {name: value for name, value in {**call.values, **settled}.items() if name not in media}
+    plain = {name: value for name, value in {**call.values, **settled}.items() if name not in left_out}
     record = records.Record(
         model=model.name,
         operation=about.name,

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from ml4a._core.errors import Cancelled
-from ml4a._core.progress import Cancel, listening, report
+from ml4a._core.progress import Cancel, Interrupted, interrupted, interruptible, listening, report
 
 
 def test_a_listener_hears_what_is_called_inside_and_nothing_after():
@@ -32,3 +32,30 @@ def test_two_threads_do_not_hear_each_other():
         thread.start()
         thread.join()
     assert heard == []
+
+
+def test_who_saves_results_hears_that_the_user_wants_to_stop():
+    interrupted()  # which nobody hears
+    with interruptible() as outer:
+        assert not outer.cancelled
+        with interruptible() as inner:
+            interrupted()
+            assert inner.cancelled
+            assert not outer.cancelled
+            report("saving", 1)  # goes on
+        interrupted()
+        assert outer.cancelled
+    interrupted()
+
+
+def test_an_interruption_in_another_thread_is_another_ones():
+    with interruptible() as interruption:
+        thread = threading.Thread(target=interrupted)
+        thread.start()
+        thread.join()
+    assert not interruption.cancelled
+
+
+def test_an_interruption_says_where_the_best_is():
+    with pytest.raises(KeyboardInterrupt, match=r"^stopped; the best so far was written to out\.png$"):
+        raise Interrupted("out.png")

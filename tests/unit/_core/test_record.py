@@ -37,6 +37,12 @@ def test_a_chain_of_records_survives_the_round_trip():
     assert Record.from_json(chained.to_json()) == chained
 
 
+def test_lists_and_inputs_up_to_64_survive_the_round_trip():
+    pictures = tuple(Input(f"style.{number}", "pixels", SHA, "8x8") for number in range(64))
+    long = replace(example(), parameters={"weights": (0.5,) * 64, "layers": ("a", "b")}, inputs=pictures)
+    assert Record.from_json(long.to_json()) == long
+
+
 def test_a_seed_of_zero_is_a_seed():
     assert Record.from_json(example().to_json()).seed == 0
 
@@ -84,6 +90,9 @@ def nested(depth: int) -> str:
         altered(inputs=[{"role": "picture", "kind": "url", "sha256": SHA, "size": "1x1"}]),
         altered(inputs=[{"role": "picture", "kind": "file", "sha256": SHA, "size": "1x1", "path": "/etc/passwd"}]),
         altered(inputs=[{}] * 100),
+        altered(inputs=[{"role": f"s.{n}", "kind": "pixels", "sha256": SHA, "size": "1x1"} for n in range(65)]),
+        altered(inputs=[{"role": "../style", "kind": "pixels", "sha256": SHA, "size": "1x1"}]),
+        altered(parameters={"a": [1] * 65}),
         nested(20),
         example().to_json().replace("0.5", "NaN", 1),
     ],

@@ -344,7 +344,8 @@ class Clip:
             quality: 1 to 100. For films, 90 can hardly be told from the original; in WebP 100 is lossless.
             alpha: Whether transparency is kept: in .webm, .mov (ProRes 4444), animations and pictures. None keeps it
                 where that is possible; else, and with False, frames are laid on white.
-            keep_partial: Whether, when stopped by `cancel` or Ctrl-C, the frames computed so far become the file.
+            keep_partial: Whether, when stopped by `cancel` or Ctrl-C, the frames computed so far become the file. They
+                do in any case if a model that computes a frame is stopped by Ctrl-C and returns its best.
             on_progress: Called with `Progress` after every frame, now and then with the frame as preview.
             cancel: Stops the work from another thread.
 
@@ -356,6 +357,7 @@ class Clip:
             OutputExists: the file exists and `overwrite` is false, or it is a folder.
             CannotWrite: no permission, no space.
             Cancelled: the work was stopped.
+            Interrupted: so it was by Ctrl-C, and what there was by then is the file; a KeyboardInterrupt.
         """
         from . import _save
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ml4a._core import files, progress
 from ml4a._core.errors import BadMedia, BadValue, Cancelled
-from ml4a._core.progress import Cancel, OnProgress
+from ml4a._core.progress import Cancel, Interrupted, OnProgress
 from ml4a._core.record import Record
 from ml4a._core.record import enabled as records_enabled
 
@@ -70,11 +70,20 @@ def save(
     handed_over = 0
     output = _encode_stills.numbered(target, overwrite=options.overwrite) if stills else None
     output = output or files.atomic(target, overwrite=options.overwrite)
-    with progress.listening(on_progress, cancel), output as temporary, Behind(encode, _QUEUE) as encoder:
+    with (
+        progress.listening(on_progress, cancel),
+        progress.interruptible() as interruption,
+        output as temporary,
+        Behind(encode, _QUEUE) as encoder,
+    ):
         try:
             for frame in _computed(source, queue, target.name, opaque=options.alpha is False):
                 encoder.put(frame)
                 handed_over += 1
+                if interruption.cancelled:  # this frame is the best so far; there shall be no more
+                    cut_short.set()
+                    stopped = KeyboardInterrupt()
+                    break
         except (Cancelled, KeyboardInterrupt) as error:
             if not (options.keep_partial and handed_over):
                 raise
@@ -83,6 +92,8 @@ def save(
         if not handed_over:
             raise BadMedia(f"{source.header.name} holds no frame that can be decoded; it may be cut short")
         encoder.finish()
+    if isinstance(stopped, KeyboardInterrupt):
+        raise Interrupted(target) from None
     if stopped is not None:
         raise stopped
     return target
