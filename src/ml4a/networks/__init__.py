@@ -21,7 +21,10 @@ from typing import Any
 
 from torch import nn
 
-from .architectures import choose
+from ml4a._core.errors import BadWeights
+
+from .architectures import choose, choose_among
+from .features import FeatureNetwork as FeatureNetwork
 from .recognition import Recognition as Recognition
 from .recognition import recognise as recognise
 from .state_dict import plain
@@ -44,3 +47,17 @@ def from_state_dict(name: str, state_dict: Mapping[str, Any]) -> nn.Module:
     """
     state = plain(state_dict)
     return choose(name, state).build(state)
+
+
+def feature_network(state_dict: Mapping[str, Any], *names: str) -> FeatureNetwork:
+    """The network with layers to look at that a state dict belongs to, of those that have one of `names`.
+
+    Raises:
+        UnknownName: there is no network of such a name.
+        BadWeights: as `from_state_dict`.
+    """
+    state = plain(state_dict)
+    network = choose_among(names, state).build(state)
+    if not isinstance(network, FeatureNetwork):
+        raise BadWeights(f"these weights are a {type(network).__name__}'s, whose layers cannot be looked at")
+    return network

@@ -61,6 +61,14 @@ _HED_KEYS = {
     r"(conv\d_\d|branch\d/convfc|convfcweight)/[Wb](:0)?": "hed:build_tensorpack",
 }
 
+_EFFICIENTNET_LITE = Architecture(
+    "EfficientNetLite",
+    rf"(_conv_(stem|head)|_bn[01]|_fc|_blocks\.\d+\.(_(expand|depthwise|project)_conv|_bn[012]))\.{_KIND}",
+    "efficientnet_lite:build",
+)
+
+_VGG_KEYS = r"(features\.\d+|classifier\.\d)\.(weight|bias)"
+
 ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
     "basnet": (
         Architecture(
@@ -77,6 +85,20 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
             "cartoonization:build",
         ),
     ),
+    "deepdream": (
+        Architecture(
+            "InceptionV1",
+            r"(conv2d\d|mixed\d[a-e]_\w+|head\d_bottleneck)_pre_relu_conv\.(weight|bias)"
+            r"|(nn\d_pre_relu|softmax\d_pre_activation)_matmul\.(weight|bias)",
+            "inception_v1:build",
+        ),
+        Architecture(
+            "InceptionV1",
+            r"(conv2d\d|mixed\d[a-e]_\w+|head\d_bottleneck|nn\d|softmax\d)_[wb]|\w+/(concat_dim|reshape/shape)",
+            "inception_v1:build_graph",
+        ),
+    ),
+    "efficientnet_lite": (_EFFICIENTNET_LITE,),
     "esrgan": (
         Architecture(
             "RRDBNet",
@@ -125,6 +147,10 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
         ),
     ),
     "hed": tuple(Architecture("HED", keys, builder) for keys, builder in _HED_KEYS.items()),
+    "neural_style": (
+        Architecture("NIN", r"features\.(0|2|4|7|9|11|14|16|18|22|24|26)\.(weight|bias)", "nin:build"),
+        Architecture("CaffeVGG", _VGG_KEYS, "vgg:build_caffe"),
+    ),
     "photosketch": (Architecture("PhotoSketch", rf"model\.\d+(\.conv_block\.\d)?\.{_KIND}", "photosketch:build"),),
     "semantic_segmentation": (
         Architecture(
@@ -147,6 +173,15 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
             "spade:build_encoder",
         ),
     ),
+    "torch_dreams": (
+        Architecture(
+            "InceptionV3",
+            rf"((Conv2d_\d\w_\dx\d|Mixed_\d\w\.branch\w+|AuxLogits\.conv\d)\.(conv|bn)|(AuxLogits\.)?fc)\.{_KIND}",
+            "inception_v3:build",
+        ),
+        _EFFICIENTNET_LITE,
+    ),
+    "style_transfer": (Architecture("VGG", _VGG_KEYS, "vgg:build"),),
     "vgg16": tuple(Architecture("VGG16", keys, builder, part="trunk") for keys, builder in _HED_KEYS.items()),
 }
 """By reference name. Where two fit equally well, the first is taken."""
@@ -176,6 +211,13 @@ def choose(name: str, state: StateDict) -> Architecture:
     if likely.likeness(state) > ALIKE:
         message += f"; they look like {other}'s ({likely.network})"
     raise BadWeights(message)
+
+
+def choose_among(names: Iterable[str], state: StateDict) -> Architecture:
+    """The same for networks of several names; where two fit equally well, that of the first name is taken."""
+    rows = {name: choices for name in names if (choices := ARCHITECTURES.get(ALIASES.get(name, name)))}
+    name = max(rows, key=lambda each: nearest(rows[each], state).likeness(state))
+    return choose(name, state)
 
 
 def nearest(rows: Iterable[Architecture], state: StateDict) -> Architecture:

@@ -12,7 +12,6 @@ from .state_dict import StateDict
 
 Network = TypeVar("Network", bound=nn.Module)
 
-_EPSILON = 1e-5
 _COUNTER = ".num_batches_tracked"
 
 
@@ -20,10 +19,12 @@ class BatchNorm(nn.Module):
     """Normalises each channel by its mean and variance in training, then scales and shifts it.
 
     It has the keys of torch.nn.BatchNorm2d, but for the counter `num_batches_tracked`, which is of no use here.
+    `epsilon` is added to the variance.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
         super().__init__()
+        self.epsilon = epsilon
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.running_mean: torch.Tensor
@@ -33,11 +34,11 @@ class BatchNorm(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """N×C×H×W to the same."""
-        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=_EPSILON)
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.epsilon)
 
     def as_product(self) -> tuple[torch.Tensor, torch.Tensor]:
         """What each channel is multiplied by, and what is added to it."""
-        scale = self.weight / torch.sqrt(self.running_var + _EPSILON)
+        scale = self.weight / torch.sqrt(self.running_var + self.epsilon)
         return scale, self.bias - self.running_mean * scale
 
 

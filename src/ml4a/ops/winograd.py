@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from typing import Any
 
 import torch
 from torch import nn
@@ -47,7 +48,8 @@ _OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, 
 class WinogradConv2d(nn.Conv2d):
     """In place of an `nn.Conv2d` that `pays` says it pays for; small pictures are convolved plainly.
 
-    The kernel's sums are made when they are first wanted, and take four times the kernel's memory.
+    The kernel's sums are made when they are first wanted, and take four times the kernel's memory. Gradients reach the
+    picture; they are the same kind of convolution, and take as much memory again.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
@@ -63,6 +65,7 @@ class WinogradConv2d(nn.Conv2d):
         )
         self.weight, self.bias = conv.weight, conv.bias
         self._sums: torch.Tensor | None = None
+        self._sums_back: torch.Tensor | None = None
         self._lock = threading.Lock()
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
@@ -73,16 +76,21 @@ class WinogradConv2d(nn.Conv2d):
             return super().forward(x)
         if self.padding_mode != "zeros":
             x, around = F.pad(x, (around,) * 4, mode=self.padding_mode), 0
-        result = x.new_empty(len(x), height, width, self.out_channels)
-        for picture, made in zip(x.permute(0, 2, 3, 1), result, strict=True):
-            # Pixels that lie a multiple of the dilation apart see each other alone: they are a picture of their own.
-            for row in range(step):
-                for column in range(step):
-                    part = made[row::step, column::step]
-                    _convolve(_padded(picture, around, step, row, column, part), self.sums, part)
+        tracked = torch.is_grad_enabled() and x.requires_grad
+        made = _WithGradient.apply(x, self, around) if tracked else self.convolved(x, around)
+        return made.permute(0, 3, 1, 2)  # behind _WithGradient: what works in place may not be given a view by it
+
+    def convolved(self, x: torch.Tensor, around: int) -> torch.Tensor:
+        """The convolution of N×C×H×W with so many zeros around, N×H'×W'×F, without gradients."""
+        result = _convolved(x, self.sums, around, self.dilation[0])
         if self.bias is not None:
             result += self.bias
-        return result.permute(0, 3, 1, 2)
+        return result
+
+    def gradient(self, y: torch.Tensor, around: int) -> torch.Tensor:
+        """N×H'×W'×F, the gradient of a convolution's result, to that of what was convolved, N×C×H×W."""
+        step = self.dilation[0]
+        return _convolved(y.permute(0, 3, 1, 2), self.sums_back, 2 * step - around, step).permute(0, 3, 1, 2)
 
     @property
     def sums(self) -> torch.Tensor:
@@ -91,6 +99,27 @@ class WinogradConv2d(nn.Conv2d):
             if self._sums is None:
                 self._sums = kernel_sums(self.weight)
             return self._sums
+
+    @property
+    def sums_back(self) -> torch.Tensor:
+        """The kernel that takes gradients back, the same turned by half a circle, as 36×F×C."""
+        with self._lock:
+            if self._sums_back is None:
+                self._sums_back = kernel_sums(self.weight.flip(2, 3).transpose(0, 1))
+            return self._sums_back
+
+
+class _WithGradient(torch.autograd.Function):
+    """A convolution that remembers nothing: its gradient depends on the kernel alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, conv: WinogradConv2d, around: int) -> torch.Tensor:
+        ctx.conv, ctx.around = conv, around
+        return conv.convolved(x, around)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        return ctx.conv.gradient(gradients[0], ctx.around), None, None
 
 
 def quicken(network: nn.Module) -> bool:
@@ -133,6 +162,19 @@ def kernel_sums(kernel: torch.Tensor) -> torch.Tensor:
     filters, channels = kernel.shape[:2]
     flat = kernel.permute(2, 3, 1, 0).reshape(9, -1).double()
     return torch.mm(torch.kron(matrix, matrix), flat).to(kernel.dtype).view(_SUMS, channels, filters)
+
+
+def _convolved(x: torch.Tensor, sums: torch.Tensor, around: int, step: int) -> torch.Tensor:
+    """N×C×H×W with so many zeros around, to N×H'×W'×F."""
+    height, width = (side + 2 * around - 2 * step for side in x.shape[-2:])
+    result = x.new_empty(len(x), height, width, sums.shape[2])
+    for picture, made in zip(x.permute(0, 2, 3, 1), result, strict=True):
+        # Pixels that lie a multiple of the dilation apart see each other alone: they are a picture of their own.
+        for row in range(step):
+            for column in range(step):
+                part = made[row::step, column::step]
+                _convolve(_padded(picture, around, step, row, column, part), sums, part)
+    return result
 
 
 def _padded(x: torch.Tensor, around: int, step: int, row: int, column: int, out: torch.Tensor) -> torch.Tensor:

@@ -233,8 +233,8 @@ def test_real_weights_are_known_by_network_licence_and_size(spec):
         report = examine(path)
         assert report.verdict == "readable"
         assert (report.networks[0].network, report.networks[0].parameters) == expected.get(role, expected["param"])
-        (known,) = report.known
-        assert (known.weights, known.licence, known.commercial) == (spec, variant.licence, variant.commercial)
+        (known,) = (each for each in report.known if each.weights == spec)  # other cards may have the file, too
+        assert (known.licence, known.commercial) == (variant.licence, variant.commercial)
         assert role in known.roles
         assert variant.files[role].sha256 in {file.sha256 for file in report.files}
         assert not report.not_finite

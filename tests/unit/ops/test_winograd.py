@@ -143,3 +143,21 @@ def test_a_quick_network_is_the_original_one():
     with torch.inference_mode():
         result = network(torch.from_numpy(deterministic.uniform("hed", (1, 3, 64, 96))))
     assert Figures("hed").error("output", result) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("padding", "dilation", "mode"), [(1, 1, "zeros"), (0, 1, "zeros"), (2, 2, "zeros"), (1, 1, "replicate")]
+)
+def test_gradients_are_those_of_the_convolution(padding, dilation, mode):
+    torch.manual_seed(3)
+    plain = nn.Conv2d(12, 9, 3, padding=padding, dilation=dilation, padding_mode=mode).requires_grad_(False)
+    quick = WinogradConv2d(plain)
+    x = torch.randn(2, 12, 61, 70)
+    gradients = []
+    for conv in (plain, quick):
+        seen = x.clone().requires_grad_()
+        y = torch.relu_(conv(seen))  # what follows may work in place
+        (gradient,) = torch.autograd.grad((y * y.detach().cos()).sum(), seen)
+        gradients.append(gradient)
+    assert (gradients[0] - gradients[1]).abs().max() < 1e-4 * gradients[0].std()
+    assert not torch.equal(*gradients)
