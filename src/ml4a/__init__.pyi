@@ -1,4 +1,5 @@
 from . import models as models
+from . import synthesis as synthesis
 from . import weights as weights
 from ._core import errors as errors
 from ._core.progress import Cancel as Cancel
