@@ -5,7 +5,20 @@ from __future__ import annotations
 import importlib
 import sys
 
-RACES = ("style", "upscale", "sketch", "networks", "film", "canvas", "noise", "mask", "color", "audio", "weights")
+RACES = (
+    "style",
+    "synthesis",
+    "upscale",
+    "sketch",
+    "networks",
+    "film",
+    "canvas",
+    "noise",
+    "mask",
+    "color",
+    "audio",
+    "weights",
+)
 
 
 def main(names: list[str]) -> None:

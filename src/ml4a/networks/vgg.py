@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ml4a._core.errors import BadValue, BadWeights, UnknownName
+from ml4a.ops.winograd import WinogradConv2d
 
 from . import precision
 from .features import FeatureNetwork
@@ -155,13 +156,15 @@ class VGG(FeatureNetwork):
         return twin
 
     def _walk(self, x: torch.Tensor, wanted: Collection[str]) -> Iterator[tuple[str, torch.Tensor]]:
-        pool = POOLINGS[self.pooling]
+        pool, rectified = POOLINGS[self.pooling], False
         for name in self._layers:
             if name.startswith("conv"):
                 conv = cast("nn.Conv2d", self.convs[name])
-                x = conv(x.to(conv.weight.dtype))  # another than the layer's before, where precision is reduced
+                x = x.to(conv.weight.dtype)  # another than the layer's before, where precision is reduced
+                rectified = isinstance(conv, WinogradConv2d) and name not in wanted
+                x = cast("WinogradConv2d", conv).rectified(x) if rectified else conv(x)
             elif name.startswith("relu"):
-                x = F.relu(x, inplace=name.replace("relu", "conv") not in wanted)
+                x = x if rectified else F.relu(x, inplace=name.replace("relu", "conv") not in wanted)
             else:
                 x = pool(x, self.ceil)
             yield name, x

@@ -31,36 +31,39 @@ def covariance(mean: torch.Tensor, moment: torch.Tensor, ridge: float = 1e-4) ->
 
 
 def root(matrix: torch.Tensor) -> torch.Tensor:
-    """The square root of a symmetric positive C×C matrix, to the twelfth step of Newton and Schulz's iteration."""
-    norm = matrix.norm()
-    three = 3 * torch.eye(len(matrix), device=matrix.device, dtype=matrix.dtype)
-    y, z = matrix / norm, three / 3
-    for _ in range(_ROOT_STEPS):
-        t = (three - z @ y) / 2
-        y, z = y @ t, t @ z
-    return y * norm.sqrt()
+    """The square root of a symmetric C×C matrix, to the twelfth step of Newton and Schulz's iteration.
+
+    The iteration does to a matrix what it does to each of its eigenvalues, so that it is done to these. They should not
+    be negative; those that rounding has made so count as 0, where the iteration itself would leave all bounds.
+    """
+    values, vectors = torch.linalg.eigh(matrix.double())
+    return ((vectors * _roots(values.clamp(min=0))) @ vectors.T).to(matrix.dtype)
 
 
-def trace_of_root(matrix: torch.Tensor) -> torch.Tensor:
+def trace_of_root(matrix: torch.Tensor, *, exact: bool = True) -> torch.Tensor:
     """The trace of `root(matrix)`, with the gradient that the original finds in twelve steps of its own.
 
-    Both iterations do to a symmetric matrix what they do to each of its eigenvalues, so that they are done to these.
+    Args:
+        matrix: C×C.
+        exact: Whether eigenvalues are found in float64, which takes half as long again. In float32 the smallest ones
+            are noise, which changes gradients by about a thousandth.
     """
-    return _TraceOfRoot.apply(matrix)  # type: ignore[no-any-return]
+    return _TraceOfRoot.apply(matrix, exact)  # type: ignore[no-any-return]
 
 
 class _TraceOfRoot(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, matrix: torch.Tensor) -> torch.Tensor:
-        values, vectors = torch.linalg.eigh(((matrix + matrix.T) / 2).double())
-        roots = _roots(values.clamp(min=0))
+    def forward(ctx: Any, matrix: torch.Tensor, exact: bool) -> torch.Tensor:
+        symmetric = (matrix + matrix.T) / 2
+        values, vectors = torch.linalg.eigh(symmetric.double() if exact else symmetric)
+        roots = _roots(values.double().clamp(min=0))
         ctx.save_for_backward(vectors.to(matrix.dtype), _half_inverses(roots).to(matrix.dtype))
         return roots.sum().to(matrix.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
         vectors, slopes = ctx.saved_tensors
-        return gradients[0] * (vectors * slopes) @ vectors.T
+        return gradients[0] * (vectors * slopes) @ vectors.T, None
 
 
 def _roots(values: torch.Tensor) -> torch.Tensor:
@@ -94,7 +97,9 @@ class _Symmetric(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
         (flat,) = ctx.saved_tensors
-        return (gradients[0] + gradients[0].T) @ flat
+        both = gradients[0] + gradients[0].T
+        # In the order of `flat`: what adds gradients up takes several times as long if their orders differ.
+        return both @ flat if flat.is_contiguous() else (flat.T @ both).T
 
 
 def _product_with_itself(flat: torch.Tensor) -> torch.Tensor:

@@ -70,27 +70,23 @@ class WinogradConv2d(nn.Conv2d):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """N×C×H×W to N×F×H'×W', as torch's own convolution."""
-        x, around, step = input, int(self.padding[0]), self.dilation[0]
+        return self._through(input, rectify=False)
+
+    def rectified(self, x: torch.Tensor) -> torch.Tensor:
+        """The same, and what is below 0 is 0 then: a ReLU while the results are still in the processor's cache."""
+        return self._through(x, rectify=True)
+
+    def _through(self, x: torch.Tensor, *, rectify: bool) -> torch.Tensor:
+        around, step = int(self.padding[0]), self.dilation[0]
         height, width = (side + 2 * around - 2 * step for side in x.shape[-2:])
         if -(-height // (_SIDE * step)) * -(-width // (_SIDE * step)) < _FEWEST_TILES[step > 1]:
-            return super().forward(x)
+            result = super().forward(x)
+            return result.relu_() if rectify else result
         if self.padding_mode != "zeros":
             x, around = F.pad(x, (around,) * 4, mode=self.padding_mode), 0
-        tracked = torch.is_grad_enabled() and x.requires_grad
-        made = _WithGradient.apply(x, self, around) if tracked else self.convolved(x, around)
-        return made.permute(0, 3, 1, 2)  # behind _WithGradient: what works in place may not be given a view by it
-
-    def convolved(self, x: torch.Tensor, around: int) -> torch.Tensor:
-        """The convolution of N×C×H×W with so many zeros around, N×H'×W'×F, without gradients."""
-        result = _convolved(x, self.sums, around, self.dilation[0])
-        if self.bias is not None:
-            result += self.bias
-        return result
-
-    def gradient(self, y: torch.Tensor, around: int) -> torch.Tensor:
-        """N×H'×W'×F, the gradient of a convolution's result, to that of what was convolved, N×C×H×W."""
-        step = self.dilation[0]
-        return _convolved(y.permute(0, 3, 1, 2), self.sums_back, 2 * step - around, step).permute(0, 3, 1, 2)
+        if torch.is_grad_enabled() and x.requires_grad:
+            return _WithGradient.apply(x, self, around, rectify).permute(0, 3, 1, 2)
+        return _convolved(x, self.sums, around, step, self.bias, rectify=rectify).permute(0, 3, 1, 2)
 
     @property
     def sums(self) -> torch.Tensor:
@@ -110,16 +106,22 @@ class WinogradConv2d(nn.Conv2d):
 
 
 class _WithGradient(torch.autograd.Function):
-    """A convolution that remembers nothing: its gradient depends on the kernel alone."""
+    """A convolution that remembers nothing, or nothing but its results: its gradient depends on the kernel alone."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, conv: WinogradConv2d, around: int) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, conv: WinogradConv2d, around: int, rectify: bool) -> torch.Tensor:
+        result = _convolved(x, conv.sums, around, conv.dilation[0], conv.bias, rectify=rectify)
         ctx.conv, ctx.around = conv, around
-        return conv.convolved(x, around)
+        ctx.save_for_backward(*[result] * rectify)
+        return result
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return ctx.conv.gradient(gradients[0], ctx.around), None, None
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        step = ctx.conv.dilation[0]
+        (result,) = ctx.saved_tensors or (None,)
+        gradient, result = (None if y is None else y.permute(0, 3, 1, 2) for y in (gradients[0], result))
+        back = _convolved(gradient, ctx.conv.sums_back, 2 * step - ctx.around, step, positive=result)
+        return back.permute(0, 3, 1, 2), None, None, None
 
 
 def quicken(network: nn.Module) -> bool:
@@ -164,31 +166,65 @@ def kernel_sums(kernel: torch.Tensor) -> torch.Tensor:
     return torch.mm(torch.kron(matrix, matrix), flat).to(kernel.dtype).view(_SUMS, channels, filters)
 
 
-def _convolved(x: torch.Tensor, sums: torch.Tensor, around: int, step: int) -> torch.Tensor:
-    """N×C×H×W with so many zeros around, to N×H'×W'×F."""
+def _convolved(
+    x: torch.Tensor,
+    sums: torch.Tensor,
+    around: int,
+    step: int,
+    bias: torch.Tensor | None = None,
+    *,
+    rectify: bool = False,
+    positive: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """N×C×H×W with so many zeros around, to N×H'×W'×F.
+
+    Args:
+        x: What is convolved.
+        sums: The kernel's.
+        around: Rows and columns of zeros on each side.
+        step: The dilation.
+        bias: Is added to the results.
+        rectify: Whether they become 0 where they are below.
+        positive: Like `x`, which counts as 0 where this is not positive.
+    """
     height, width = (side + 2 * around - 2 * step for side in x.shape[-2:])
     result = x.new_empty(len(x), height, width, sums.shape[2])
-    for picture, made in zip(x.permute(0, 2, 3, 1), result, strict=True):
+    wholes = [None] * len(x) if positive is None else positive.permute(0, 2, 3, 1)
+    for picture, where, made in zip(x.permute(0, 2, 3, 1), wholes, result, strict=True):
         # Pixels that lie a multiple of the dilation apart see each other alone: they are a picture of their own.
         for row in range(step):
             for column in range(step):
                 part = made[row::step, column::step]
-                _convolve(_padded(picture, around, step, row, column, part), sums, part)
+                padded = _padded(picture, around, step, (row, column), part, where)
+                _convolve(padded, sums, part, bias, rectify=rectify)
     return result
 
 
-def _padded(x: torch.Tensor, around: int, step: int, row: int, column: int, out: torch.Tensor) -> torch.Tensor:
-    """What the pixels `out`, every `step`-th from (row, column) on, see of H×W×C, in whole tiles, zeros around."""
+def _padded(
+    x: torch.Tensor, around: int, step: int, first: tuple[int, int], out: torch.Tensor, positive: torch.Tensor | None
+) -> torch.Tensor:
+    """What the pixels `out`, every `step`-th from `first` on, see of H×W×C, in whole tiles, zeros around."""
     rows, columns = (-(-side // _SIDE) for side in out.shape[:2])
     result = x.new_zeros(_SIDE * rows + 2, _SIDE * columns + 2, x.shape[2])
-    top, left = (-(-(around - first) // step) for first in (row, column))  # of the tiles, where the picture begins
-    part = x[top * step + row - around :: step, left * step + column - around :: step]
-    part = part[: len(result) - top, : result.shape[1] - left]
-    result[top : top + len(part), left : left + part.shape[1]] = part
+    # Where the picture begins among the tiles.
+    top, left = (-(-(around - start) // step) for start in first)
+
+    def seen(whole: torch.Tensor) -> torch.Tensor:
+        part = whole[top * step + first[0] - around :: step, left * step + first[1] - around :: step]
+        return part[: len(result) - top, : result.shape[1] - left]
+
+    part = seen(x)
+    place = result[top : top + len(part), left : left + part.shape[1]]
+    if positive is None:
+        place.copy_(part)
+    else:
+        torch.ops.aten.threshold_backward.grad_input(part, seen(positive), 0, grad_input=place)
     return result
 
 
-def _convolve(padded: torch.Tensor, kernel: torch.Tensor, out: torch.Tensor) -> None:
+def _convolve(
+    padded: torch.Tensor, kernel: torch.Tensor, out: torch.Tensor, bias: torch.Tensor | None, *, rectify: bool
+) -> None:
     """Write the convolution of what `_padded` made to H×W×F, some rows of tiles at a time."""
     channels, filters = kernel.shape[1:]
     rows, columns = (side // _SIDE for side in padded.shape[:2])
@@ -212,6 +248,10 @@ def _convolve(padded: torch.Tensor, kernel: torch.Tensor, out: torch.Tensor) -> 
         torch.bmm(sums.view(_SUMS, tiles, channels), kernel, out=product)
         made = pixels[: _SIDE**2 * tiles * filters].view(_SIDE**2, -1)
         torch.mm(_both_ways(_OUTPUT), product.view(_SUMS, -1), out=made)
+        if bias is not None:
+            made.view(-1, filters).add_(bias)
+        if rectify:
+            made.relu_()
         _paste(made.view(_SIDE, _SIDE, count, columns, filters), out[_SIDE * start : _SIDE * (start + count)])
 
 

@@ -99,7 +99,8 @@ class Synthesis:
                 yield Step(self.number, self.picture, losses)
             if self._stage == len(self.stages) - 1:  # what is resumed with more iterations goes on from here
                 return
-            self.image.assign(self.picture)
+            if self._average.sum is not None:
+                self.image.assign(self.picture)
             self._stage, self._done, self._begun = self._stage + 1, 0, False
 
     @property

@@ -7,6 +7,7 @@ Gatys et al., CVPR 2016, arXiv:1508.06576; the forms of the losses are those of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
@@ -67,6 +68,7 @@ class Style(Term):
         weights: Of each picture; by default equal.
         layers: And their weights, of which they get their share.
         statistic: `"wasserstein"` compares means and covariances as those of Gaussians, `"gram"` Gram matrices.
+        exact: Whether `"wasserstein"` is computed in float64 where float32 is noisy.
     """
 
     name = "style"
@@ -78,6 +80,7 @@ class Style(Term):
         layers: Mapping[str, float] = STYLE_LAYERS,
         *,
         statistic: Statistic = "wasserstein",
+        exact: bool = True,
     ) -> None:
         weights = [1.0] * len(pictures) if weights is None else weights
         if not pictures or len(weights) != len(pictures):
@@ -88,11 +91,11 @@ class Style(Term):
         self.pictures, self.weights = list(pictures), [weight / total for weight in weights]
         whole = sum(layers.values())
         self.layer_weights = {layer: weight / whole for layer, weight in layers.items()}
-        self.layers, self.statistic = tuple(layers), statistic
+        self.layers, self.statistic, self.exact = tuple(layers), statistic, exact
 
     def begin(self, scene: Scene) -> Loss:
         """The weighted distances of the statistics from the styles' weighted mean."""
-        begin = {"gram": _gram_distance, "wasserstein": _wasserstein_distance}[self.statistic]
+        begin = _gram_distance if self.statistic == "gram" else partial(_wasserstein_distance, exact=self.exact)
         looked = [scene.look(picture, self.layers) for picture in self.pictures]
         distances = {layer: begin([each[layer] for each in looked], self.weights) for layer in self.layers}
 
@@ -132,9 +135,10 @@ def style(
     weights: Sequence[float] | None = None,
     layers: Mapping[str, float] = STYLE_LAYERS,
     statistic: Statistic = "wasserstein",
+    exact: bool = True,
 ) -> Objective:
     """The style of one or more pictures, of any sizes; see `Style`."""
-    return Objective.of(Style([tensor(each) for each in pictures], weights, layers, statistic=statistic))
+    return Objective.of(Style([tensor(each) for each in pictures], weights, layers, statistic=statistic, exact=exact))
 
 
 def smoothness(neighbours: Literal[8, 2] = 8) -> Objective:
@@ -170,7 +174,7 @@ def _gram_distance(styles: Sequence[torch.Tensor], weights: Sequence[float]) -> 
     return lambda features: scaled_difference(statistics.gram(features), due)
 
 
-def _wasserstein_distance(styles: Sequence[torch.Tensor], weights: Sequence[float]) -> _Distance:
+def _wasserstein_distance(styles: Sequence[torch.Tensor], weights: Sequence[float], *, exact: bool = True) -> _Distance:
     each = [statistics.moments(features) for features in styles]
     due_mean, due_moment = (_mean([moments[which] for moments in each], weights) for which in (0, 1))
     due = statistics.covariance(due_mean, due_moment)
@@ -179,7 +183,7 @@ def _wasserstein_distance(styles: Sequence[torch.Tensor], weights: Sequence[floa
     def distance(features: torch.Tensor) -> torch.Tensor:
         mean, moment = statistics.moments(features)
         found = statistics.covariance(mean, moment)
-        overlap = statistics.trace_of_root(root @ found @ root)
+        overlap = statistics.trace_of_root(root @ found @ root, exact=exact)
         spread = (due.diagonal().sum() + found.diagonal().sum() - 2 * overlap) / len(mean)
         return F.mse_loss(mean, due_mean) + spread
 

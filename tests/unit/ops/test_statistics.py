@@ -53,3 +53,9 @@ def test_a_singular_matrix_has_a_root_and_a_gradient():
     assert trace.item() == pytest.approx(14**0.5, rel=1e-2)
     (gradient,) = torch.autograd.grad(trace, matrix)
     assert gradient.isfinite().all()
+
+
+def test_what_rounding_has_made_negative_counts_as_nothing():
+    matrix = torch.diag(torch.tensor([4.0, 1.0, -1e-6]))
+    assert torch.allclose(statistics.root(matrix), torch.diag(torch.tensor([2.0, 1.0, 0.0])), atol=1e-3)
+    assert statistics.trace_of_root(matrix, exact=False).item() == pytest.approx(3, rel=1e-3)
