@@ -68,7 +68,7 @@ def smallest(about: Operation) -> dict[str, Any]:
     height = about.parameters.get("height")
     own = height is not None and height.default is not None and height.range is not None
     least = {"height": height.range.low} if own else {}
-    few = [name for name in ("iterations", "initial_iterations") if name in about.parameters]
+    few = [name for name in about.parameters if name.endswith("iterations")]
     return {**least, **dict.fromkeys(few, 2)}
 
 

@@ -42,6 +42,10 @@ def test_the_registry_has_exactly_these_models():
         "face_parsing",
         "spade",
         "flownet",
+        "style_transfer",
+        "deepdream",
+        "torch_dreams",
+        "neural_style",
     ]
 
 
@@ -55,6 +59,7 @@ def test_the_verbs_are_exactly_these_and_their_defaults():
         "cutout": "basnet",
         "segment": "semantic_segmentation",
         "paint": "spade",
+        "dream": "deepdream",
     }
 
 

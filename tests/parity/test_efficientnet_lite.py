@@ -117,7 +117,9 @@ def test_each_layer_has_its_channels(network):
     assert layers["blocks.5.expand"] == layers["blocks.5.depthwise"] == 240
     assert layers["blocks.5.project"] == 80
     assert "blocks.0.expand" not in layers
-    assert len(layers) == 4 + 16 * 4 - 1
+    assert layers["blocks.5.expand.bn"] == 240
+    assert layers["head.bn"] == 1280
+    assert len(layers) == 4 + 16 * 4 - 1 + 2 + 2 * 16 - 1
 
 
 @pytest.mark.parametrize("variant", SCALED)
@@ -208,6 +210,9 @@ def test_layers_that_are_wanted_are_not_overwritten_by_others(small):
             assert torch.equal(found, small.features(picture, [name])[name]), name
     assert torch.equal(picture, before)
     assert not torch.equal(together["blocks.2.project"], together["blocks.2"])
+    for name in ("stem", "blocks.2.expand", "blocks.2.depthwise", "head"):
+        assert together[f"{name}.bn"].min() < 0
+        assert torch.equal(together[f"{name}.bn"].clamp(0, 6), together[name])
 
 
 def test_what_lies_behind_the_last_wanted_layer_is_not_computed(small):

@@ -10,9 +10,9 @@ import ml4a
 from ml4a._core.errors import UnknownName
 from ml4a.models.registry import Verb, verbs
 
-from . import about, canvas, derived, film, functions, masking, moving
+from . import about, canvas, derived, dreaming, film, functions, masking, moving, visualizing
 from . import weights as weights_commands
-from .run import common_options, model_options, run_verb
+from .run import common_options, model_options, preview_options, run_verb
 from .what import what
 
 HELP = """Machine learning for artists: pictures and films with pretrained networks.
@@ -35,12 +35,15 @@ def build(tokens: list[str]) -> cyclopts.App:
     )
     for name, candidates in verbs().items():
         verb = _chosen(candidates, tokens) if tokens[:1] == [name] else candidates[0]
-        options = [*common_options(), *model_options(candidates)]
-        command = derived.command(name, verb.operation, options, functools.partial(run_verb, verb))
+        options = [*common_options(), *preview_options(verb), *model_options(candidates)]
+        run = functools.partial(run_verb, verb)
+        if name == dreaming.VERB:
+            options, run = [*dreaming.options(verb), *options], functools.partial(dreaming.run, verb)
+        command = derived.command(name, verb.operation, options, run)
         sources = "SOURCE..." if verb.operation.main.required else "[SOURCE...]"
         derived.add(app, name, command, verb.operation.examples, sources=sources)
     functions.register(app, tokens)
-    for group in (masking, canvas, film, moving):
+    for group in (masking, canvas, film, moving, visualizing):
         group.register(app)
     app.command(weights_commands.build())
     for command in (*about.COMMANDS, what):

@@ -61,7 +61,7 @@ def loop(
     from ml4a.media import canvas
 
     def amount(name: str, text: str) -> float | Signal:
-        return _amount(name, text, rate)
+        return read_amount(name, text, rate)
 
     warps = [
         *([canvas.kaleidoscope(kaleidoscope)] if kaleidoscope else []),
@@ -108,7 +108,12 @@ def register(app: cyclopts.App) -> None:
     app.command(loop, help_epilogue=derived.epilogue(_EXAMPLES))
 
 
-def _amount(name: str, text: str, rate: float) -> float | Signal:
+def read_amount(name: str, text: str, rate: float) -> float | Signal:
+    """A number, or a signal that follows a sound, as people write them.
+
+    Raises:
+        BadValue: it is neither.
+    """
     try:
         return float(text)
     except ValueError:

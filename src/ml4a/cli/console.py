@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ml4a._core.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.progress import TaskID
 
     from ml4a.jobs import Summary
@@ -45,6 +47,27 @@ def progress_bars(*, quiet: bool = False) -> Iterator[OnProgress]:
                 bars.update(task, speed=f"{rate / 1e6:.1f} MB/s")
 
         yield show
+
+
+def with_preview(on_progress: OnProgress, path: Path, *, overwrite: bool) -> OnProgress:
+    """A listener that also writes each preview to a file, over the one before; nobody ever reads half a picture.
+
+    Raises:
+        OutputExists: there is a file already, and it may not be replaced.
+        BadValue: no picture can be written under that name.
+    """
+    from ml4a._core import files
+
+    files.refuse_existing(path, overwrite)
+
+    def listen(event: Progress) -> None:
+        if event.preview is not None:
+            from ml4a.media import image
+
+            image.save(event.preview, path, overwrite=True)
+        on_progress(event)
+
+    return listen
 
 
 def amount(event: Progress) -> str:

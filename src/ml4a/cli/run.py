@@ -37,6 +37,13 @@ def common_options() -> list[inspect.Parameter]:
     ]
 
 
+def preview_options(verb: Verb) -> list[inspect.Parameter]:
+    """The flag of verbs that show how far they have come, step by step."""
+    if "iterations" not in verb.operation.parameters:
+        return []
+    return [option("preview", str | None, None, "A picture file that shows what there is so far, again and again.")]
+
+
 def model_options(candidates: list[Verb]) -> list[inspect.Parameter]:
     """The flags that every verb has, whatever its model."""
     names = ", ".join(verb.model for verb in candidates)
@@ -121,7 +128,11 @@ class Deferred:
 
 
 def _apply(worker: Any, source: Any, target: Any, own: dict[str, Any], options: dict[str, Any]) -> jobs.Summary:
-    with console.progress_bars(quiet=options["quiet"]) as on_progress:
+    with console.progress_bars(quiet=options["quiet"]) as bars:
+        preview = options.get("preview")
+        on_progress = (
+            bars if preview is None else console.with_preview(bars, Path(preview), overwrite=options["overwrite"])
+        )
         return jobs.apply(
             worker,
             source,

@@ -92,7 +92,7 @@ def _record_of(path: Path) -> dict[str, Any]:
 def _copy_originals(folder: Path) -> None:
     from ml4a.media import samples
 
-    for name in {work.original for work in WORKS}:
+    for name in {work.original for work in WORKS if work.original is not None}:
         original = samples.path(name)
         copy = folder / f"original-{name}{original.suffix}"
         if not copy.exists():

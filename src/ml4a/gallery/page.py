@@ -30,7 +30,7 @@ def render(
         originals: File name of each original by its sample's name.
         finished: Whether all are there.
     """
-    sections = [_section(work, done[work.file], originals[work.original]) for work in works if work.file in done]
+    sections = [_section(work, done[work.file], originals) for work in works if work.file in done]
     waiting = (
         "" if finished else f"<p class=waiting>{len(sections)} of {len(works)} works done; the next is being made …</p>"
     )
@@ -42,11 +42,14 @@ def render(
     )
 
 
-def _section(work: Work, entry: Mapping[str, Any], original: str) -> str:
-    record = entry["record"]
+def _section(work: Work, entry: Mapping[str, Any], originals: Mapping[str, str]) -> str:
+    record, original = entry["record"], ""
+    if work.original is not None:
+        medium = _medium(originals[work.original], f"original: {work.original}")
+        original = f"<figure>{medium}<figcaption>original</figcaption></figure>"
     return _template("work.html").substitute(
         title=html.escape(work.title),
-        original=_medium(original, f"original: {work.original}"),
+        original=original,
         result=_medium(work.file, work.title),
         shell=html.escape(work.shell),
         python=html.escape(work.python),

@@ -10,8 +10,8 @@ class Work:
     """One work on the page."""
 
     title: str
-    original: str
-    """The `sample:NAME` that it was made from."""
+    original: str | None
+    """The `sample:NAME` that it was made from; None if it was made of nothing."""
     file: str
     shell: str
     python: str
@@ -112,6 +112,79 @@ from ml4a import image
 
 sketch = ml4a.load("hed")
 image.save(sketch(image.load("sample:astronaut")), "drawing.png")
+""",
+    ),
+    Work(
+        "Painted step by step, from coarse to fine",
+        "chelsea",
+        "painted-finely.png",
+        "ml4a style sample:chelsea --model style_transfer --style sample:embers --content-weight 0.1 --size 192"
+        " --final-iterations 12 --seed 1 -o painted-finely.png",
+        """\
+import ml4a
+from ml4a import image
+
+paint = ml4a.load("style_transfer")
+cat = image.load("sample:chelsea")
+made = paint(cat, style="sample:embers", content_weight=0.1, size=192, final_iterations=12, seed=1)
+image.save(made, "painted-finely.png")
+""",
+    ),
+    Work(
+        "A dream",
+        "rocket",
+        "dream.png",
+        "ml4a dream sample:rocket --size 256 --seed 1 -o dream.png",
+        """\
+import ml4a
+from ml4a import image
+
+dream = ml4a.load("deepdream")
+image.save(dream(image.load("sample:rocket"), size=256, seed=1), "dream.png")
+""",
+    ),
+    Work(
+        "A caricature: what a network sees in it, and more of it",
+        "chelsea",
+        "caricature.png",
+        "ml4a dream sample:chelsea --model torch_dreams --caricature --layer blocks.4 --size 192 --iterations 60"
+        " --step-size 0.015 --seed 4 -o caricature.png",
+        """\
+import ml4a
+from ml4a import image
+
+dream = ml4a.load("torch_dreams")
+cat = image.load("sample:chelsea")
+made = dream(cat, caricature=True, layer="blocks.4", size=192, iterations=60, step_size=0.015, seed=4)
+image.save(made, "caricature.png")
+""",
+    ),
+    Work(
+        "What one channel of a network looks for",
+        None,
+        "shells.png",
+        "ml4a dream --model torch_dreams --layer blocks.8 --channel 3 --size 192 --width 288 --iterations 60"
+        " --step-size 0.02 --seed 4 -o shells.png",
+        """\
+import ml4a
+from ml4a import image
+
+dream = ml4a.load("torch_dreams")
+made = dream(layer="blocks.8", channel=3, size=192, width=288, iterations=60, step_size=0.02, seed=4)
+image.save(made, "shells.png")
+""",
+    ),
+    Work(
+        "Into a dream",
+        "coffee",
+        "zoom.mp4",
+        "ml4a dream sample:coffee --zoom 1.03 --size 144 --seconds 3 --rate 12 --seed 1 -o zoom.mp4",
+        """\
+import ml4a
+from ml4a import image
+
+dream = ml4a.load("deepdream")
+dream.zoom(image.load("sample:coffee"), zoom=1.03, size=144, seconds=3, rate=12, seed=1).save("zoom.mp4")
 """,
     ),
     Work(

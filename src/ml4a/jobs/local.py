@@ -123,7 +123,7 @@ def _run(model: Any, item: Item, steady: float, parameters: dict[str, Any], over
 
     source = item.source
     if _is_made_of_nothing(model, source):
-        image.save(model(None, **parameters), item.target, overwrite=overwrite)
+        _save(model(None, **parameters), item.target, overwrite)
         return
     if isinstance(source, video.Clip) or is_camera(source):
         clip = source if isinstance(source, video.Clip) else video.open(source)
@@ -136,13 +136,23 @@ def _run(model: Any, item: Item, steady: float, parameters: dict[str, Any], over
         return
     picture, bits = image.load_deep(source)
     result = model(picture, **parameters)
-    if bits == 8:  # a PIL image carries its record itself
-        image.save(result, item.target, overwrite=overwrite)
+    if bits == 8 or isinstance(result, video.Clip):  # a PIL image carries its record itself, and so does a clip
+        _save(result, item.target, overwrite)
         return
     made_by = _last_record(model)
     if made_by is not None:
         made_by = records.of_file(made_by, image.file_input(source))
     image.save(result, item.target, bits=image.most_bits(item.target), record=made_by, overwrite=overwrite)
+
+
+def _save(result: Any, target: Path, overwrite: bool) -> None:
+    """Write what a model made of one picture: a picture or a film, which Ctrl-C leaves as it is by then."""
+    from ml4a.media import image, video
+
+    if isinstance(result, video.Clip):
+        result.save(target, overwrite=overwrite, keep_partial=True)
+    else:
+        image.save(result, target, overwrite=overwrite)
 
 
 def _run_film(

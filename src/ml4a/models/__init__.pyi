@@ -1,12 +1,16 @@
 from . import registry as registry
 from .basnet import BASNet as BASNet
 from .cartoonization import Cartoonization as Cartoonization
+from .deepdream import DeepDream as DeepDream
 from .esrgan import ESRGAN as ESRGAN
 from .face_parsing import FaceParsing as FaceParsing
 from .fast_style import FastStyle as FastStyle
 from .flownet import FlowNet as FlowNet
 from .hed import HED as HED
+from .neural_style import NeuralStyle as NeuralStyle
 from .photosketch import PhotoSketch as PhotoSketch
 from .real_esrgan import RealESRGAN as RealESRGAN
 from .semantic_segmentation import SemanticSegmentation as SemanticSegmentation
 from .spade import SPADE as SPADE
+from .style_transfer import StyleTransfer as StyleTransfer
+from .torch_dreams import TorchDreams as TorchDreams

@@ -289,7 +289,9 @@ def check_fits(width: int, height: int, bytes_per_pixel: float, budget: int) -> 
         )
 
 
-def resized(x: torch.Tensor, size: tuple[int, int], how: Literal["lanczos", "bicubic"] = "lanczos") -> torch.Tensor:
+def resized(
+    x: torch.Tensor, size: tuple[int, int], how: Literal["lanczos", "bicubic", "bilinear", "auto"] = "lanczos"
+) -> torch.Tensor:
     """1×C×H×W in [0, 1] at another size (width, height), resampled; clamped if it had to be resized."""
     import torch
 

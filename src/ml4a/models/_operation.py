@@ -106,9 +106,7 @@ def operation(
                 result = method(self, **values)
             finally:
                 _calls.reset(token)
-            if recording_enabled():
-                _attach(self, about, current, inputs, result)
-            return result
+            return _attached(self, about, current, inputs, result) if recording_enabled() else result
 
         call.__operation__ = (method.__name__, verb, examples, transparent)  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]
@@ -178,7 +176,8 @@ def _load(about: Operation, values: dict[str, Any]) -> list[records.Input]:
     return inputs
 
 
-def _attach(model: Model, about: Operation, call: Call, inputs: list[records.Input], result: Any) -> None:
+def _attached(model: Model, about: Operation, call: Call, inputs: list[records.Input], result: Any) -> Any:
+    """The result with a record of what made it, if it is of a kind that can carry one; `last_record` has it anyway."""
     from PIL import Image
 
     from ml4a.media import provenance
@@ -203,6 +202,9 @@ def _attach(model: Model, about: Operation, call: Call, inputs: list[records.Inp
     model.last_record = record
     if isinstance(result, Image.Image):
         provenance.mark(result, record)
+        return result
+    with_record = getattr(result, "with_record", None)  # a clip has it
+    return result if with_record is None else with_record(record)
 
 
 def _plain(value: Any) -> Any:

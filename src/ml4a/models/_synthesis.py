@@ -125,11 +125,11 @@ class SynthesisModel(PictureModel):
 
 
 def working_size(size: tuple[int, int], height: int | None) -> tuple[int, int]:
-    """Width and height of a result for a picture of that size."""
+    """Width and height of a result for a picture of that size: of the height asked for, or at most 512 px long."""
+    from ml4a.synthesis.schedule import fitting
+
     width, tall = size
-    if height is None:
-        height = min(tall, max(1, round(_LONGEST_SIDE * tall / max(size))))
-    return max(1, round(width * height / tall)), height
+    return fitting(size, _LONGEST_SIDE) if height is None else (max(1, round(width * height / tall)), height)
 
 
 def with_colors_of(x: torch.Tensor, result: torch.Tensor) -> torch.Tensor:

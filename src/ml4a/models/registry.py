@@ -29,6 +29,10 @@ BUILT_IN = {
     "face_parsing": "ml4a.models.face_parsing:FaceParsing",
     "spade": "ml4a.models.spade:SPADE",
     "flownet": "ml4a.models.flownet:FlowNet",
+    "style_transfer": "ml4a.models.style_transfer:StyleTransfer",
+    "deepdream": "ml4a.models.deepdream:DeepDream",
+    "torch_dreams": "ml4a.models.torch_dreams:TorchDreams",
+    "neural_style": "ml4a.models.neural_style:NeuralStyle",
 }
 """Name → class. Where several models share a verb, the first one here is the verb's default."""
 

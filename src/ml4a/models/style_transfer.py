@@ -5,7 +5,7 @@ Gatys et al., CVPR 2016, arXiv:1508.06576, after Crowson's style-transfer-pytorc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import torch
 
     from ml4a.synthesis.objectives import Objective
+    from ml4a.synthesis.optimisers import Optimiser
 
 Styles = Annotated[Pictures, Doc("One or more pictures whose style is wanted.")]
 ContentWeight = Annotated[float, Range(low=0), Doc("How much of the picture is to be kept.")]
@@ -44,14 +45,28 @@ Init = Annotated[
 ]
 Start = Annotated[Picture | None, Doc("A picture to begin with, in place of `init`.")]
 Pooling = Annotated[Literal["max", "average", "l2"], Doc("How the network halves what it sees.")]
-OptimiserName = Annotated[Literal["adam", "lbfgs"], Doc("What moves the pixels.")]
+OptimizerName = Annotated[
+    Literal["lbfgs", "plain_lbfgs", "adam"],
+    Doc("What moves the pixels: L-BFGS whose steps are sure to help, torch's own L-BFGS, or Adam."),
+]
 StyleScale = Annotated[float, Range(0.05, 8), Doc("Size of the styles beside the picture: larger is coarser strokes.")]
 StyleSize = Annotated[int | None, Range(16), Doc("Longest side of the styles in pixels, whatever the picture's.")]
 MinScale = Annotated[int, Range(16), Doc("Longest side at which to begin, in pixels.")]
-Iterations = Annotated[int, Range(0), Doc("Steps at each size but the first.")]
+Iterations = Annotated[
+    int, Range(0), Doc("Steps at each size between the first and the last, and of a film's next frame.")
+]
 InitialIterations = Annotated[int, Range(1), Doc("Steps at the first size.")]
+FinalIterations = Annotated[int, Range(1), Doc("Steps at the last size.")]
 StepSize = Annotated[float, Range(1e-4, 1), Doc("How far a step of Adam goes, where white is 1.")]
-Decay = Annotated[float, Range(0, 0.9999), Doc("Share of the past in the mean of pictures that is the result.")]
+Decay = Annotated[
+    float | None,
+    Range(0, 0.9999),
+    Doc("Share of the past in the mean of pictures that is the result; by default 0.99 for adam alone."),
+]
+
+
+_HISTORY = 10
+"""Steps that L-BFGS learns from, as in the original."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +91,8 @@ class StyleTransfer(SynthesisModel):
         paint = ml4a.load("style_transfer")
         paint("photo.jpg", style=["waves.jpg", "night.jpg"], style_weights=(2, 1)).save("painted.png")
 
-    As the original of 2021: `loss="gram"`, `iterations=500`, `initial_iterations=1000`, weights `"vgg19"`.
+    As the original of 2023: weights `"vgg19"`, `content_weight=0.015`, `optimizer="adam"`, `initial_iterations=1000`,
+    `iterations=500` and `final_iterations=500`; as that of 2021: `loss="gram"`, too.
     """
 
     card = "style_transfer"
@@ -87,7 +103,7 @@ class StyleTransfer(SynthesisModel):
         examples=(
             "ml4a style photo.jpg --model style_transfer --style painting.jpg -o painted.png",
             "ml4a style photo.jpg --model style_transfer --style a.jpg --style b.jpg --style-weights 2,1",
-            "ml4a style clip.mp4 --model style_transfer --style painting.jpg --iterations 20 -o painted.mp4",
+            "ml4a style clip.mp4 --model style_transfer --style painting.jpg --size 256 -o painted.mp4",
         ),
     )
     def __call__(
@@ -96,7 +112,7 @@ class StyleTransfer(SynthesisModel):
         *,
         style: Styles,
         style_weights: StyleWeights = None,
-        content_weight: ContentWeight = 0.015,
+        content_weight: ContentWeight = 0.05,
         smoothness: Smoothness = 2.0,
         loss: Loss = "wasserstein",
         keep_colors: KeepColors = False,
@@ -104,11 +120,12 @@ class StyleTransfer(SynthesisModel):
         init: Init = "content",
         start: Start = None,
         min_scale: MinScale = 128,
-        iterations: Iterations = 60,
-        initial_iterations: InitialIterations = 100,
-        optimizer: OptimiserName = "adam",
+        initial_iterations: InitialIterations = 15,
+        iterations: Iterations = 8,
+        final_iterations: FinalIterations = 30,
+        optimizer: OptimizerName = "lbfgs",
         step_size: StepSize = 0.02,
-        average: Decay = 0.99,
+        average: Decay = None,
         pooling: Pooling = "max",
         style_scale: StyleScale = 1.0,
         style_size: StyleSize = None,
@@ -124,6 +141,7 @@ class StyleTransfer(SynthesisModel):
         from ml4a.synthesis.engine import Synthesis
         from ml4a.synthesis.optimisers import LBFGS, Adam
         from ml4a.synthesis.parameterisation import Pixels
+        from ml4a.synthesis.quasi_newton import QuasiNewton
         from ml4a.synthesis.schedule import Stage, fitting, scales
 
         form = _FORMS[loss]
@@ -132,7 +150,8 @@ class StyleTransfer(SynthesisModel):
         final = working_size((x.shape[3], x.shape[2]), size)
         sides = scales(min_scale, max(final))[:-1] if carried is None else []
         sizes = [*(fitting((x.shape[3], x.shape[2]), side, enlarge=True) for side in sides), final]
-        counts = [iterations if carried else initial_iterations, *[iterations] * len(sides)]
+        counts = [iterations] if carried else [initial_iterations, *[iterations] * (len(sides) - 1), final_iterations]
+        counts = counts[-len(sizes) :]
         stages = [Stage(each, count) for each, count in zip(sizes, counts, strict=True)]
 
         def shown(longest: int) -> list[torch.Tensor]:
@@ -152,13 +171,18 @@ class StyleTransfer(SynthesisModel):
             begin = resized(self.to_tensor(start), stages[0].size, form.filter)
         else:
             begin = beginning(init, resized(x, stages[0].size, form.filter), styles, style_weights, seed)
+        optimisers: dict[str, Callable[[], Optimiser]] = {
+            "lbfgs": lambda: QuasiNewton(_HISTORY),
+            "plain_lbfgs": lambda: LBFGS(_HISTORY),
+            "adam": lambda: Adam(step_size, form.betas, keep=True),
+        }
         synthesis = Synthesis(
             Pixels(begin.to(self.device), clamp=optimizer == "adam"),
             objective,
             self.network.variant(pooling, "replicate"),
             stages,
-            Adam(step_size, form.betas, keep=True) if optimizer == "adam" else LBFGS(10),
-            average=average,
+            optimisers[optimizer](),
+            average=(0.99 if optimizer == "adam" else 0.0) if average is None else average,
             device=self.device,
         )
         result = self.made(synthesis, resume).clamp(0, 1)

@@ -8,7 +8,7 @@ names of the port to PyTorch.
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import nn
@@ -17,6 +17,9 @@ from torch.nn import functional as F
 from .batch_norm import BatchNorm, folded, without_counters
 from .features import FeatureNetwork
 from .state_dict import StateDict, count, load, shape
+
+Layers: TypeAlias = Generator[tuple[str, torch.Tensor], None, torch.Tensor]
+"""Each layer's name and what it gives; returns the last."""
 
 _MEAN, _DEVIATION = 127 / 255, 128 / 255
 """Of all channels, as Google's program has them; the port's page names those of other networks."""
@@ -48,7 +51,8 @@ class EfficientNetLite(FeatureNetwork):
     """Names what it sees, in ImageNet's labels.
 
     Its layers are `stem`, `blocks.0` … `blocks.15`, `head`, `pool` and `fc`; within a block `blocks.5.expand`,
-    `blocks.5.depthwise` and `blocks.5.project`. Those of `stem`, `head`, `expand` and `depthwise` lie between 0 and 6.
+    `blocks.5.depthwise` and `blocks.5.project`. Those of `stem`, `head`, `expand` and `depthwise` lie between 0 and 6;
+    what they are before they are cut off, which has slopes everywhere, is `stem.bn`, `blocks.5.expand.bn` and so on.
 
     Args:
         stem: Channels of the first convolution.
@@ -87,13 +91,11 @@ class EfficientNetLite(FeatureNetwork):
         """As in `FeatureNetwork`."""
         x = (picture - _MEAN) / _DEVIATION
         x = x.contiguous(memory_format=torch.channels_last)
-        x = F.relu6(self._bn0(self._conv_stem(x)), inplace=True)
-        yield "stem", x
+        x = yield from _cut_off(self._bn0(self._conv_stem(x)), wanted, "stem")
         for number, block in enumerate(self._blocks):
             assert isinstance(block, InvertedResidual)
             x = yield from block.walk(x, wanted, f"blocks.{number}")
-        x = F.relu6(self._bn1(self._conv_head(x)), inplace=True)
-        yield "head", x
+        x = yield from _cut_off(self._bn1(self._conv_head(x)), wanted, "head")
         x = x.mean((2, 3))
         yield "pool", x[:, :, None, None]
         yield "fc", self._fc(x)[:, :, None, None]
@@ -115,16 +117,12 @@ class InvertedResidual(nn.Module):
         self._bn2 = BatchNorm(out, _EPSILON)
         self.adds = stride == 1 and channels == out
 
-    def walk(
-        self, x: torch.Tensor, wanted: Collection[str], name: str
-    ) -> Generator[tuple[str, torch.Tensor], None, torch.Tensor]:
+    def walk(self, x: torch.Tensor, wanted: Collection[str], name: str) -> Layers:
         """The layers of the block that is called `name`; returns N×out×h×w."""
         y = x
         if self.expands:
-            y = F.relu6(self._bn0(self._expand_conv(y)), inplace=True)
-            yield f"{name}.expand", y
-        y = F.relu6(self._bn1(self._depthwise_conv(y)), inplace=True)
-        yield f"{name}.depthwise", y
+            y = yield from _cut_off(self._bn0(self._expand_conv(y)), wanted, f"{name}.expand")
+        y = yield from _cut_off(self._bn1(self._depthwise_conv(y)), wanted, f"{name}.depthwise")
         y = self._bn2(self._project_conv(y))
         yield f"{name}.project", y
         if self.adds:
@@ -152,6 +150,14 @@ class SameConv2d(nn.Conv2d):
         """How many pixels must be added along a side."""
         stride = self.stride[0]
         return max(0, (-(-side // stride) - 1) * stride + self.kernel_size[0] - side)
+
+
+def _cut_off(x: torch.Tensor, wanted: Collection[str], name: str) -> Layers:
+    """ReLU6, and what was before it."""
+    yield f"{name}.bn", x
+    x = F.relu6(x, inplace=f"{name}.bn" not in wanted)
+    yield name, x
+    return x
 
 
 def build(state: StateDict) -> EfficientNetLite:

@@ -20,6 +20,7 @@ COMMANDS = [
     "flow",
     "interpolate",
     "mask",
+    "visualize",
     "weights",
     "what",
     "models",

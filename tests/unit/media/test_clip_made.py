@@ -281,3 +281,15 @@ def test_a_camera_that_is_not_there_is_said_so():
         video.camera(98, size=(640, 480), rate=30)
     with pytest.raises(BadValue, match="camera:0"):
         video.open("camera:")
+
+
+def test_a_clip_that_a_model_made_tells_so_in_its_files(tmp_path):
+    clip = video.from_frames(floats(4), rate=10)
+    made = clip.with_record(RECORD)
+    assert (clip.record, made.record) == (None, RECORD)
+    for kept in (made, made.with_sound(Sound(np.zeros((4000, 1), np.float32), 8000))):
+        kept.save(tmp_path / "made.mp4", overwrite=True)
+        assert Record.from_json(video.read_record_text(tmp_path / "made.mp4") or "") == RECORD
+    for other in (clip, made.trim(0.1), made.reverse()):
+        other.save(tmp_path / "other.mp4", overwrite=True)
+        assert video.read_record_text(tmp_path / "other.mp4") is None

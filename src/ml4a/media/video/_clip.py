@@ -41,9 +41,10 @@ class Clip:
     until it is read; memory does not grow with their length. Sound is cut, joined and turned round along.
     """
 
-    def __init__(self, source: Source, queue: int = _QUEUE) -> None:
+    def __init__(self, source: Source, queue: int = _QUEUE, record: Record | None = None) -> None:
         self._source = source
         self._queue = queue
+        self._record = record
 
     @property
     def source(self) -> Source:
@@ -87,6 +88,15 @@ class Clip:
         blocks = list(track.blocks(track.form, 0, None))
         samples = np.concatenate(blocks) if blocks else np.zeros((0, track.form.channels), np.float32)
         return Sound(samples, track.form.rate)
+
+    @property
+    def record(self) -> Record | None:
+        """What made the pictures, if a model did; of what edits make of them, it does not tell."""
+        return self._record
+
+    def with_record(self, record: Record | None) -> Clip:
+        """The same clip, whose files tell what made it."""
+        return Clip(self._source, self._queue, record)
 
     @property
     def damaged(self) -> int:
@@ -316,7 +326,7 @@ class Clip:
         Args:
             sound: A sound, or a file that has one.
         """
-        return self._edited(_edits.WithTrack(self._source, track_of(sound)))
+        return self._edited(_edits.WithTrack(self._source, track_of(sound))).with_record(self._record)
 
     def save(
         self,
@@ -340,7 +350,7 @@ class Clip:
                 (animated). H.264 has even sides: odd ones get their last row or column twice. A number in the name of a
                 picture, as in frames/%05d.png, makes one file of each frame, counted from 0.
             overwrite: Whether a file of that name may be replaced.
-            record: What made the clip; a function is asked once the first frame is computed.
+            record: What made the clip, by default its own record; a function is asked once the first frame is computed.
             quality: 1 to 100. For films, 90 can hardly be told from the original; in WebP 100 is lossless.
             alpha: Whether transparency is kept: in .webm, .mov (ProRes 4444), animations and pictures. None keeps it
                 where that is possible; else, and with False, frames are laid on white.
@@ -361,7 +371,7 @@ class Clip:
         """
         from . import _save
 
-        options = _save.Options(overwrite, record, quality, alpha, keep_partial)
+        options = _save.Options(overwrite, record or self._record, quality, alpha, keep_partial)
         return _save.save(self._source, self._queue, Path(path), options, on_progress, cancel)
 
     def __repr__(self) -> str:
