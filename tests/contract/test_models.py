@@ -13,6 +13,8 @@ from ml4a.networks.architectures import ARCHITECTURES
 
 LIGHT = {"real_esrgan": "animevideo"}
 """Weights that compute sooner than a model's default: they keep clauses in the quick tier in its stead."""
+HEAVY = {"style_transfer": ("precision", "threads", "tiling", "films")}
+"""Clauses that take a model seconds, and that one of its kind keeps in the quick tier."""
 OWN = ("transparency",)
 """Clauses that the default weights keep there, too: light ones change the tones that these look at."""
 
@@ -23,7 +25,8 @@ def walk():
         light = name in LIGHT and clause.__name__ not in OWN
         if light:
             yield pytest.param(f"{name}/{LIGHT[name]}", clause, id=f"{name}/{LIGHT[name]}-{clause.__name__}")
-        yield pytest.param(name, clause, id=f"{name}-{clause.__name__}", marks=[pytest.mark.slow] * light)
+        heavy = clause.__name__ in HEAVY.get(name, ())
+        yield pytest.param(name, clause, id=f"{name}-{clause.__name__}", marks=[pytest.mark.slow] * (light or heavy))
 
 
 SMALL = checkpoints.small_defaults()

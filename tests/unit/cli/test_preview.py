@@ -8,7 +8,20 @@ import pytest
 from ml4a import image
 from ml4a.cli import main
 
-STYLE = ["--model", "style_transfer", "--style", "sample:waves", "--size", "48", "--min-scale", "48", "--seed", "1"]
+STYLE = [
+    "--model",
+    "style_transfer",
+    "--style",
+    "sample:waves",
+    "--size",
+    "48",
+    "--min-scale",
+    "48",
+    "--loss",
+    "gram",
+    "--seed",
+    "1",
+]
 
 
 @pytest.fixture
@@ -20,7 +33,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_it_shows_the_first_steps_at_once(folder, monkeypatch):
     monkeypatch.setattr("ml4a.synthesis.engine._PREVIEW_SECONDS", 0)
-    steps = ["--initial-iterations", "4", "--iterations", "1"]
+    steps = ["--final-iterations", "4"]
     assert main(["style", "photo.png", *STYLE, *steps, "--preview", "so-far.png", "-o", "out.png", "-q"]) == 0
     so_far, out, photo = (image.to_array(folder / name) for name in ("so-far.png", "out.png", "photo.png"))
     assert np.array_equal(so_far, out)  # the last step's
@@ -29,7 +42,7 @@ def test_it_shows_the_first_steps_at_once(folder, monkeypatch):
 
 def test_what_is_there_is_not_replaced_unasked(folder, capsys):
     before = (folder / "photo.png").read_bytes()
-    arguments = ["style", "photo.png", *STYLE, "--initial-iterations", "1", "--iterations", "1", "-o", "out.png", "-q"]
+    arguments = ["style", "photo.png", *STYLE, "--final-iterations", "1", "-o", "out.png", "-q"]
     assert main([*arguments, "--preview", "photo.png"]) == 2
     assert "photo.png exists" in capsys.readouterr().err
     assert (folder / "photo.png").read_bytes() == before

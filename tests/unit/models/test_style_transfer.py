@@ -232,6 +232,7 @@ def test_films_hold_steady_and_stay_sharp(model):
     assert laplacian_energy(held) > 0.8 * laplacian_energy(alone)
 
 
+@pytest.mark.slow
 def test_the_faster_form_comes_as_far(model, photo, waves):
     """Steps add up, so that pictures drift apart; how near they come to what is wanted does not."""
     exact = ml4a.load("style_transfer", dtype="float32")
