@@ -17,7 +17,7 @@ from PIL import Image
 from ml4a import audio, image
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZES = {"README.md": (40, 512), "docs/canvas.md": (96, 72)}
+SIZES = {"README.md": (40, 512), "docs/canvas.md": (96, 72), "docs/synthesis.md": (96, 72)}
 """Of photo.jpg: README.md loads it 768 px high, and enlarges that."""
 NOT_RUN = ("camera:0", "--install-completion", ". .venv/bin/activate", "net.pth")
 """Lines for a camera, a shell's own settings, and a file that nobody has."""
@@ -30,7 +30,7 @@ def folder(tmp_path, request):
     """A folder with a photograph, a painting, a film, a song and drawings in it."""
     size = SIZES[request.param]
     photo = image.load("sample:chelsea", size=size)
-    for name in ("photo.jpg", "painting.jpg", "sky.jpg", "beach.jpg", "portrait.jpg"):
+    for name in ("photo.jpg", "painting.jpg", "sky.jpg", "beach.jpg", "portrait.jpg", "left.png"):
         image.save(photo, tmp_path / name)
     for number, name in enumerate(("a.png", "b.png", "bricks.png")):
         image.save(photo.crop((number, 0, number + 40, 32)), tmp_path / name)

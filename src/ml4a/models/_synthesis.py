@@ -50,6 +50,8 @@ class SynthesisModel(PictureModel):
     """
 
     keeps_partial_films = True
+    auto_dtype = "fast_float32"
+    """In bfloat16 losses are within 1 %, and steps faster still where the machine has it; but pixels drift apart."""
     networks: ClassVar[tuple[str, ...]]
     """Names of networks that its weights may be of."""
 

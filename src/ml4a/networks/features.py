@@ -52,7 +52,8 @@ class FeatureNetwork(nn.Module):
             return found
         for name, features in self.walk(picture, layers):
             if name in layers:
-                found[name] = features
+                # What is made of them needs more digits than networks of reduced precision do.
+                found[name] = features.float() if features.dtype.itemsize < 4 else features
                 if len(found) == len(layers):
                     return found
         raise UnknownName("layer", (layers - found.keys()).pop(), self.layers())
