@@ -151,9 +151,7 @@ class Synthesis:
         self._begin(self.stages[self._stage])
         if state["optimiser"]:
             self._optimiser.restore(state["optimiser"])
-        with torch.no_grad():
-            for parameter, value in zip(self.image.parameters, state["parameters"], strict=True):
-                parameter.copy_(value)
+        self._put_back(state["parameters"])
         self._average.restore(state["average"])
         self._generator.set_state(state["chance"])
 
@@ -169,8 +167,15 @@ class Synthesis:
 
     def _step(self) -> dict[str, float]:
         before = [parameter.detach().clone() for parameter in self.image.parameters]
+        chance = self._generator.get_state()
+        try:
+            by_part = self._optimiser.step()
+        except KeyboardInterrupt:  # half a step is neither shown nor gone on with
+            self._put_back(before)
+            self._generator.set_state(chance)
+            raise
         losses: dict[str, float] = {}
-        for part, loss in self._optimiser.step().items():
+        for part, loss in by_part.items():
             losses[part.term.name] = losses.get(part.term.name, 0.0) + float(loss)
         if not all(map(math.isfinite, losses.values())):
             self._repair(before)
@@ -185,10 +190,13 @@ class Synthesis:
         if self._repairs == 0:
             raise Ml4aError("the picture has left all bounds again and again; take smaller steps or smaller weights")
         self._repairs -= 1
-        with torch.no_grad():
-            for parameter, value in zip(self.image.parameters, before, strict=True):
-                parameter.copy_(value.nan_to_num(0.5, 1, 0))
+        self._put_back([value.nan_to_num(0.5, 1, 0) for value in before])
         self._optimiser.begin(self.image, self._scene)
+
+    def _put_back(self, values: Sequence[torch.Tensor]) -> None:
+        with torch.no_grad():
+            for parameter, value in zip(self.image.parameters, values, strict=True):
+                parameter.copy_(value)
 
 
 def _preview(picture: torch.Tensor) -> np.ndarray[Any, Any]:

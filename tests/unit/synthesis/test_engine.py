@@ -184,3 +184,28 @@ def test_the_network_stays_as_it_was():
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     Synthesis(Pixels(noise("x")), WANTED + smoothness(), network, STAGES, Adam(0.05)).run("x")
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+class _Interrupted(Adam):
+    """Ctrl-C comes in the middle of its fourth step."""
+
+    count = 0
+
+    def step(self):
+        self.count += 1
+        if self.count == 4:
+            self._image.parameters[0].detach().fill_(0)
+            raise KeyboardInterrupt
+        return super().step()
+
+
+def test_half_a_step_is_not_shown_and_not_gone_on_with(tmp_path):
+    options = {"transforms": [shaken], "seed": 3}
+    due = run(Adam(0.05), **options).run("x")
+    first = run(_Interrupted(0.05), **options)
+    with Kept(tmp_path / "state", first, {}, 1e9):
+        assert first.run("x").std() > 0.1
+    second = run(Adam(0.05), **options)
+    with Kept(tmp_path / "state", second, {}, 1e9):
+        assert second.number == 3
+        assert torch.equal(second.run("x"), due)
