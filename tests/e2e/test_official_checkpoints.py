@@ -33,9 +33,10 @@ def test_a_picture_is_made_from_a_download(model, name, photo, home, tmp_path, s
         content = path.read_bytes()
         if not member:
             return server.put(f"/{path.name}", Answer(content))
-        with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
-            archive.writestr(f"archive/{member}", content)
-        return server.put("/archive.zip", Answer((tmp_path / "archive.zip").read_bytes())) + f"#{member}"
+        archive = tmp_path / f"{member}.zip"
+        with zipfile.ZipFile(archive, "w") as opened:
+            opened.writestr(f"archive/{member}", content)
+        return server.put(f"/{archive.name}", Answer(archive.read_bytes())) + f"#{member}"
 
     files = checkpoints.write(model, name, tmp_path)
     checkpoints.install(model, name, files, served)
@@ -46,6 +47,7 @@ def test_a_picture_is_made_from_a_download(model, name, photo, home, tmp_path, s
     assert [verdict.problem for verdict in weights.verify(f"{model}/{name}")] == [""] * len(files)
     about = next(each for each in registry.model_class(model).operations().values() if each.gives == "picture")
     others = {each.name: ImageOps.mirror(photo) for each in about.media[1:] if each.required}
-    result = getattr(loaded, about.name)(photo, **others)
+    few = dict.fromkeys((each for each in about.parameters if each.endswith("iterations")), 2)
+    result = getattr(loaded, about.name)(photo, **others, **few)
     assert np.ptp(np.asarray(result)) > 0, "an empty picture"
     assert set(loaded.last_record.digests) == set(files)

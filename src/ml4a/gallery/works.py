@@ -131,6 +131,21 @@ image.save(made, "painted-finely.png")
 """,
     ),
     Work(
+        "Laid in mosaic",
+        "coffee",
+        "mosaic.png",
+        "ml4a style sample:coffee --model neural_style --style sample:mosaic --size 192 --iterations 20,6 --seed 1"
+        " -o mosaic.png",
+        """\
+import ml4a
+from ml4a import image
+
+paint = ml4a.load("neural_style")
+cup = image.load("sample:coffee")
+image.save(paint(cup, style="sample:mosaic", size=192, iterations=(20, 6), seed=1), "mosaic.png")
+""",
+    ),
+    Work(
         "A dream",
         "rocket",
         "dream.png",
