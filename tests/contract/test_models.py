@@ -13,7 +13,10 @@ from ml4a.networks.architectures import ARCHITECTURES
 
 LIGHT = {"real_esrgan": "animevideo"}
 """Weights that compute sooner than a model's default: they keep clauses in the quick tier in its stead."""
-HEAVY = {"style_transfer": ("precision", "threads", "tiling", "films")}
+HEAVY = {
+    "style_transfer": ("precision", "threads", "tiling", "films", "purity", "kinds", "transparency", "grey"),
+    "neural_style": ("precision", "tiling"),
+}
 """Clauses that take a model seconds, and that one of its kind keeps in the quick tier."""
 OWN = ("transparency",)
 """Clauses that the default weights keep there, too: light ones change the tones that these look at."""

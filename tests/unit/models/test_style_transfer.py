@@ -102,6 +102,7 @@ def test_every_parameter_makes_another_picture(name, model, photo, waves, painte
     assert np.abs(made - painted).mean() > 0.5 / 255
 
 
+@pytest.mark.slow
 def test_a_large_weight_keeps_the_content(model, photo, waves):
     kept, free = (
         model(photo, style=waves, **QUICK | {"content_weight": weight, "final_iterations": 6}) for weight in (300, 0)
@@ -110,6 +111,7 @@ def test_a_large_weight_keeps_the_content(model, photo, waves):
     assert np.abs(kept - small).mean() < 0.8 * np.abs(free - small).mean()
 
 
+@pytest.mark.slow
 def test_of_several_styles_the_heavier_one_is_nearer(model, photo, waves, night):
     only = [model(photo, style=style, **QUICK) for style in (waves, night)]
     mixed = model(photo, style=[waves, night], style_weights=(9, 1), **QUICK)
@@ -125,6 +127,7 @@ def test_weights_that_are_too_few_are_refused(model, photo, waves, night):
         model(photo, style=waves, **QUICK | {"loss": "wassersten"})
 
 
+@pytest.mark.slow
 def test_colours_are_kept(model, photo, waves):
     made, kept = (model(photo, style=waves, **QUICK | {"keep_colors": keep}) for keep in (False, True))
     small = image.resize(photo, (kept.shape[1], kept.shape[0]))
@@ -137,6 +140,7 @@ def test_colours_are_kept(model, photo, waves):
     assert np.abs(chroma(made) - chroma(small))[inside].mean() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init", ["gray", "uniform", "normal", "style_mean", "style_stats"])
 def test_noise_depends_on_the_seed(init, model, photo, waves):
     parameters = ADAM | {"init": init, "initial_iterations": 1, "iterations": 0, "final_iterations": 1}
