@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ml4a._core.progress import OnProgress, Progress
@@ -80,6 +80,13 @@ def amount(event: Progress) -> str:
 def warn(message: str) -> None:
     """One line on standard error."""
     print(f"ml4a: {message}", file=sys.stderr)
+
+
+def print_layers(layers: Mapping[str, int]) -> None:
+    """A network's layers on standard output, with how many channels each has."""
+    width = max(map(len, layers))
+    for name, channels in layers.items():
+        print(f"{name:<{width}}  {channels}")
 
 
 def print_summary(summary: Summary) -> None:

@@ -11,6 +11,7 @@ from ml4a._core.errors import BadValue
 from ml4a.models import registry
 from ml4a.models.registry import Verb
 
+from . import console
 from .adapter import STANDARD_STREAM, option, read_picture
 from .canvas import read_amount
 from .film import save_clip
@@ -53,19 +54,12 @@ def run(verb: Verb, sources: list[str], given: dict[str, Any]) -> int:
     film = {each.name: given.pop(each.name) for each in options(verb)}
     film = {name: value for name, value in film.items() if value not in (None, False)}
     if film.pop("layers", False):
-        _list_layers(verb, given)
+        console.print_layers(_load(verb, given).layers())
     elif film:
         _make_film(verb, sources, given, film)
     else:
         return run_verb(verb, sources, given)
     return 0
-
-
-def _list_layers(verb: Verb, given: dict[str, Any]) -> None:
-    layers: dict[str, int] = _load(verb, given).layers()
-    width = max(map(len, layers))
-    for name, channels in layers.items():
-        print(f"{name:<{width}}  {channels}")
 
 
 def _make_film(verb: Verb, sources: list[str], given: dict[str, Any], film: dict[str, Any]) -> None:
@@ -78,6 +72,8 @@ def _make_film(verb: Verb, sources: list[str], given: dict[str, Any], film: dict
         raise BadValue("a film without an end begins with one picture, or with none")
     if given["steady"] or given["compare"]:
         raise BadValue("--steady and --compare are for films that there are")
+    if given["preview"] is not None:
+        raise BadValue("--preview is for pictures; Ctrl-C keeps the film as far as it is")
     if given["output"] == STANDARD_STREAM:
         raise BadValue("a film needs a name: -o dream.mp4")
     source = sources[0] if sources else None

@@ -73,8 +73,7 @@ def _visualize(layer: str | None, *, picture: str | None, **options: Any) -> int
     settings = {name: options[name] for name in ("weights", "device", "dtype")}
     load = functools.cache(functools.partial(registry.load, _MODEL, **settings))
     if layer is None:
-        for name, channels in load().layers().items():
-            print(f"{name:<32} {channels:>5}")
+        console.print_layers(load().layers())
         return 0
     alone = options["channel"] is not None and len(options["channel"]) == 1
     operation = registry.model_class(_MODEL).operations()["__call__" if alone else "sheet"]

@@ -84,6 +84,11 @@ class SynthesisModel(PictureModel):
         """Of a film, what the frame before has become, moved to where `x` is; None at its beginning and after a cut."""
         return None if self.memory is None else self.memory.carried(x)
 
+    def remember(self, x: torch.Tensor | None, result: torch.Tensor) -> None:
+        """Of a film, keep a frame and its result, both 1×3×h×w, for the frame after it."""
+        if self.memory is not None and x is not None:
+            self.memory.keep(x, result)
+
     def made(self, synthesis: Synthesis, resume: str | None = None, *, at_once: int | None = None) -> torch.Tensor:
         """Run a synthesis to its end, or to Ctrl-C, and give its picture: 1×3×H×W RGB on the CPU.
 

@@ -161,8 +161,7 @@ class DeepDream(SynthesisModel):
         stages = [Stage(each, int(number)) for each, number in zip(image.sizes, steps, strict=True)]
         synthesis = Synthesis(image, wanted, self.network, stages, climb, device=self.device)
         result = self.made(synthesis, resume, at_once=tile).clamp(0, 1)
-        if self.memory is not None:
-            self.memory.keep(x, result)
+        self.remember(x, result)
         return self.to_picture(result)
 
     @operation()

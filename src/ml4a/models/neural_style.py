@@ -238,8 +238,7 @@ class NeuralStyle(SynthesisModel):
             device=self.device,
         )
         result = self.made(synthesis, resume).clamp(0, 1)
-        if self.memory is not None and x is not None:
-            self.memory.keep(x, result)
+        self.remember(x, result)
         return self.to_picture(with_colors_of(x, result) if keep_colors and x is not None else result)
 
     def _optimiser(self, name: str, size: tuple[int, int], history: int | None, rate: float) -> Optimiser:

@@ -186,8 +186,7 @@ class StyleTransfer(SynthesisModel):
             device=self.device,
         )
         result = self.made(synthesis, resume).clamp(0, 1)
-        if self.memory is not None:
-            self.memory.keep(x, result)
+        self.remember(x, result)
         return self.to_picture(with_colors_of(x, result) if keep_colors else result)
 
 

@@ -226,8 +226,7 @@ class TorchDreams(SynthesisModel):
             device=self.device,
         )
         result = self.made(synthesis, resume).clamp(0, 1)
-        if self.memory is not None and x is not None:
-            self.memory.keep(x, result)
+        self.remember(x, result)
         return self.to_picture(result)
 
     @operation()

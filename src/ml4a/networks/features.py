@@ -60,6 +60,10 @@ class FeatureNetwork(nn.Module):
 
     def layers(self) -> dict[str, int]:
         """The names of all layers, in the order of computation, and how many channels each has."""
+        return dict(self._listed)
+
+    @functools.cached_property
+    def _listed(self) -> dict[str, int]:
         device = next(self.parameters()).device
         with torch.inference_mode():
             picture = torch.zeros(1, 3, self.shortest, self.shortest, device=device)

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ml4a._core.errors import BadValue
-
-from .objectives import Loss, Objective, Term
+from .objectives import Loss, Objective, Term, check_channels
 
 if TYPE_CHECKING:
     from .scene import Scene
@@ -31,9 +29,7 @@ class Channels(Term):
     def begin(self, scene: Scene) -> Loss:
         """Minus the sum of the pictures' means."""
         layer = self.layers[0]
-        count = scene.network.layers().get(layer)
-        if count is not None and max(self.numbers) >= count:  # an unknown layer is refused with the nearest name later
-            raise BadValue(f"layer {layer} has channels 0 to {count - 1}, not {max(self.numbers)}")
+        check_channels(scene, layer, self.numbers)
         numbers = torch.tensor(self.numbers, device=scene.device)
         pictures = torch.arange(len(numbers), device=scene.device)
         return lambda seen: -seen[layer][pictures, numbers].mean((1, 2)).sum()

@@ -5,10 +5,16 @@ Mordvintsev et al., DeepDream, 2015.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from .objectives import Features, Loss, Objective, Term
+from .pictures import tensor
 from .scene import Scene
+
+if TYPE_CHECKING:
+    from ml4a._core.kinds import Picture
 
 _MOST = 1 << 24
 """Products that are compared at once."""
@@ -44,6 +50,6 @@ def nearest(features: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
     return torch.cat([(part.T @ guide).argmax(dim=1) for part in features.split(most, dim=1)])
 
 
-def guided(picture: torch.Tensor, layer: str) -> Objective:
+def guided(picture: Picture, layer: str) -> Objective:
     """What `layer` sees in `picture`, wherever it fits; see `Guide`."""
-    return Objective.of(Guide(picture, layer))
+    return Objective.of(Guide(tensor(picture), layer))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -107,9 +107,7 @@ class Channel(Term):
     def begin(self, scene: Scene) -> Loss:
         """Minus the mean of the channel."""
         layer = self.layers[0]
-        count = scene.network.layers().get(layer)
-        if count is not None and self.number >= count:  # an unknown layer is refused with the nearest name later
-            raise BadValue(f"layer {layer} has channels 0 to {count - 1}, not {self.number}")
+        check_channels(scene, layer, [self.number])
         return lambda seen: -seen[layer][:, self.number].mean()
 
 
@@ -122,6 +120,7 @@ class Neuron(Term):
     def begin(self, scene: Scene) -> Loss:
         """Minus the value in the middle."""
         layer = self.layers[0]
+        check_channels(scene, layer, [self.number])
 
         def loss(seen: Features) -> torch.Tensor:
             features = seen[layer]
@@ -151,6 +150,7 @@ class Direction(Term):
     def begin(self, scene: Scene) -> Loss:
         """Minus the weighted sum of the channels' means."""
         layer = self.layers[0]
+        check_channels(scene, layer, self.weights)
 
         def loss(seen: Features) -> torch.Tensor:
             return -sum(
@@ -178,6 +178,17 @@ def layer(name: str) -> Objective:
 def direction(layer: str, weights: Mapping[int, float]) -> Objective:
     """More of a mixture of channels of `layer`: `{65: 1, 139: -0.5}`."""
     return Objective.of(Direction(layer, {_channel_number(number): float(w) for number, w in weights.items()}))
+
+
+def check_channels(scene: Scene, layer: str, numbers: Iterable[int]) -> None:
+    """Refuse channels that the layer has not; of a layer that there is not, say nothing: looking names the nearest.
+
+    Raises:
+        BadValue: names the channels that there are.
+    """
+    count, highest = scene.network.layers().get(layer), max(numbers)
+    if count is not None and highest >= count:
+        raise BadValue(f"layer {layer} has channels 0 to {count - 1}, not {highest}")
 
 
 def _channel_number(number: Any) -> int:

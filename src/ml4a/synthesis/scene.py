@@ -109,11 +109,11 @@ class Scene:
 
 def _masked(picture: torch.Tensor, mask: Any) -> torch.Tensor:
     """The same picture, whose gradient is multiplied by a mask."""
-    weight = mask_tensor(mask, picture)
+    weight = _mask_tensor(mask, picture)
     return picture.detach() + weight * (picture - picture.detach())
 
 
-def mask_tensor(mask: Any, picture: torch.Tensor) -> torch.Tensor:
+def _mask_tensor(mask: Any, picture: torch.Tensor) -> torch.Tensor:
     """H×W floats as 1×1×H×W of the size of `picture`, where it is."""
     mask = torch.as_tensor(mask, dtype=torch.float32, device=picture.device)[None, None]
     if mask.shape[-2:] == picture.shape[-2:]:

@@ -89,6 +89,7 @@ def test_amounts_follow_a_sound_which_the_film_gets(photo):
         (["film.mp4"], "begins with one picture"),
         (["photo.png", "--steady", "0.5"], "--steady and --compare"),
         (["photo.png", "--compare"], "--steady and --compare"),
+        (["photo.png", "--preview", "now.png"], "--preview is for pictures"),
         (["photo.png", "-o", "-"], "needs a name"),
         (["photo.png", "-o", "photo.png"], "exists"),
         (["nowhere.png"], "nowhere.png"),

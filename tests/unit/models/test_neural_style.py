@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from checkpoints import neural_style as official
 from PIL import Image
+from step_losses import losses
 
 import ml4a
 from ml4a import image, synthesis
@@ -47,20 +48,6 @@ def mosaic():
 @pytest.fixture(scope="module")
 def painted(model, photo, waves):
     return model(photo, style=waves, **QUICK)
-
-
-def losses(model, *pictures, **parameters):
-    """Of each step, as the engine tells them."""
-    found = []
-    run = ml4a.synthesis.Synthesis.run
-
-    def listened(self, label, on_step=None):
-        return run(self, label, found.append)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ml4a.synthesis.Synthesis, "run", listened)
-        model(*pictures, **parameters)
-    return [step.losses for step in found]
 
 
 def halves(size=(51, 40)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from known_motion import KnownFilm, flicker, laplacian_energy
+from step_losses import losses
 
 import ml4a
 from ml4a import image
@@ -48,20 +49,6 @@ def night():
 @pytest.fixture(scope="module")
 def painted(model, photo, waves):
     return model(photo, style=waves, **QUICK)
-
-
-def losses(model, photo, **parameters):
-    """Of each step, as the engine tells them."""
-    found = []
-    run = ml4a.synthesis.Synthesis.run
-
-    def listened(self, label, on_step=None):
-        return run(self, label, found.append)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ml4a.synthesis.Synthesis, "run", listened)
-        model(photo, **parameters)
-    return [step.losses for step in found]
 
 
 def test_the_style_comes_nearer_from_step_to_step(model, photo, waves):

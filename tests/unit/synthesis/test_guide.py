@@ -8,6 +8,8 @@ from small_network import noise, small_network
 
 from ml4a.synthesis import guide as module
 from ml4a.synthesis.guide import guided, nearest
+from ml4a.synthesis.pictures import picture as to_pil
+from ml4a.synthesis.pictures import tensor
 from ml4a.synthesis.scene import Scene
 
 
@@ -45,3 +47,14 @@ def test_however_many_are_compared_at_once_the_nearest_are_the_same(most, monkey
     found = nearest(features, others)
     assert torch.equal(found, torch.einsum("cn,cm->nm", features, others).argmax(1))
     assert len(found.unique()) > 3
+
+
+def test_a_guide_is_any_picture(tmp_path):
+    picture = noise("guide", 14, 18)
+    to_pil(picture).save(tmp_path / "guide.png")
+    x, found = noise("x"), []
+    for guide in (tmp_path / "guide.png", tensor(tmp_path / "guide.png")):
+        scene = Scene(small_network(), (24, 20), torch.device("cpu"))
+        scene.begin(guided(guide, "conv2_1"))
+        found += [loss.item() for loss in scene.losses(x).values()]
+    assert found[0] == found[1] != 0

@@ -54,9 +54,13 @@ def test_a_channel_is_its_mean(network):
     assert total(direction("relu2_1", {3: 1, 0: -2}), network, x) == pytest.approx(mixed, rel=1e-5)
 
 
-def test_a_channel_that_is_not_there_is_refused_with_those_that_are(network):
-    with pytest.raises(BadValue, match="0 to 4"):
-        total(channel("relu2_1", 5), network, noise("x"))
+@pytest.mark.parametrize("wanted", [channel("relu2_1", 5), neuron("relu2_1", 5), direction("relu2_1", {0: 1, 5: 1})])
+def test_a_channel_that_is_not_there_is_refused_with_those_that_are(wanted, network):
+    with pytest.raises(BadValue, match="0 to 4, not 5"):
+        total(wanted, network, noise("x"))
+
+
+def test_a_channel_is_a_whole_number():
     with pytest.raises(BadValue, match="whole number"):
         channel("relu2_1", -1)
 
