@@ -57,7 +57,13 @@ def interrupted(folder: Path, *arguments: str) -> tuple[int, bytes, str]:
     return worker.returncode, output, errors.decode()
 
 
-@pytest.mark.parametrize(("arguments", "name"), [(["photo.png", "-o", "out.png"], "out.png"), ([], "paint-over.png")])
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["photo.png", "-o", "out.png"], "out.png"),
+        pytest.param([], "paint-over.png", marks=pytest.mark.slow),
+    ],
+)
 def test_a_picture_is_the_best_so_far(arguments, name, folder):
     assert interrupted(folder, *arguments) == (130, b"", f"ml4a: stopped; the best so far was written to {name}\n")
     assert image.size(folder / name) == ((40, 30) if arguments else (32, 24))
@@ -73,6 +79,7 @@ def test_a_film_is_kept_up_to_there(folder):
     assert os.listdir(folder / "made") == ["film.mp4"]
 
 
+@pytest.mark.slow
 def test_standard_output_gets_it_too(folder):
     status, output, errors = interrupted(folder, "photo.png", "-o", "-")
     assert (status, errors) == (130, "ml4a: stopped; the best so far was written to standard output\n")

@@ -15,6 +15,7 @@ from ml4a._core.errors import BadWeights
 from ml4a.networks import from_state_dict
 from ml4a.networks.basnet import BASNet
 
+pytestmark = pytest.mark.xdist_group("basnet")  # so that its networks are filled once
 TOLERANCE = 1e-4
 KEYS = "d9f8cb31b83e4a27a380f478e3fd9e32442543ece31b8219946823b216c29d9d"
 """The digest of the keys and shapes of the original's network."""

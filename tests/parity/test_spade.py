@@ -19,6 +19,7 @@ from ml4a.networks import from_state_dict
 from ml4a.networks.spade import SoftMap, SPADEGenerator, SpectralConv
 from ml4a.ops.semantic_map import edges
 
+pytestmark = pytest.mark.xdist_group("spade")  # so that its networks are filled once
 TOLERANCE = 1e-4
 KEYS = {
     "coco": "3423e0e027e199727c1351bd95c4fa5569a5345297ce63372501cb8705e6ac5c",

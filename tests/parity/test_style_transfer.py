@@ -24,6 +24,7 @@ from ml4a.synthesis.parameterisation import Pixels
 from ml4a.synthesis.scene import Scene
 from ml4a.synthesis.schedule import Stage, fitting, scales
 
+pytestmark = pytest.mark.xdist_group("style_transfer")  # so that its networks are filled once
 TOLERANCE = 1e-4
 ILL_CONDITIONED = 2e-4
 """The covariance has 256 channels of 192 pixels: its root's small eigenvalues depend on the order in float32."""

@@ -363,6 +363,7 @@ print({peak_memory.EXPRESSION})
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_when_long_films_are_turned_round_and_joined(tmp_path):
     picture = pan(1, 320, 180)[0]
     peaks = []

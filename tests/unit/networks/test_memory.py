@@ -60,6 +60,7 @@ def measured() -> dict[str, tuple[float, float]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process its peak memory")
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_run_takes_about_the_memory_that_the_network_says(network, measured):
     taken, said = measured[network]
