@@ -46,7 +46,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ml4a needs Python 3.11 or newer: make demo PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) pip
-	$(PIP) --editable .
+	$(PIP) --editable '.[all]'
 	touch $@
 
 $(VENV)/.tests-installed: $(VENV)/.installed

@@ -17,6 +17,7 @@ RACES = (
     "mask",
     "color",
     "audio",
+    "voices",
     "weights",
 )
 

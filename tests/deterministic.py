@@ -39,5 +39,10 @@ def uniform(name: str, shape: tuple[int, ...], low: float = 0.0, high: float = 1
     return (low + (high - low) * noise).astype(np.float32)
 
 
+def normal(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Noise of variance 1, as a latent."""
+    return _generator(name).standard_normal(shape, dtype=np.float32)
+
+
 def _generator(name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64([zlib.crc32(name.encode()), 0]))

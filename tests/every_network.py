@@ -16,6 +16,9 @@ RRDBNET = {"channels": 3, "features": 8, "growth": 4, "blocks": 1, "doublings": 
 SRVGG = {"channels": 3, "features": 8, "convolutions": 2, "scale": 3}
 MULTISTYLE = {"styles": 4, "contract": [5, 6, 8], "residuals": 2, "expand": [7, 3]}
 TRANSFORMER = {"contract": [4, 6, 10], "residuals": 2, "expand": [7, 5], "style": 9}
+PNET = {"widths": [3, 5, 4]}
+RNET = {"widths": [3, 5, 4], "features": 7}
+ONET = {"widths": [3, 5, 4, 6], "features": 7}
 PREDICTOR = {"stem": 4, "blocks": [[4, 3], [9, 5]], "features": 11, "style": 9}
 
 _SRVGG = keys.srvgg(8, 2, 3)
@@ -85,6 +88,9 @@ SHAPES: dict[str, keys.Shapes] = {
     "hed:build_pytorch": keys.hed(WIDTHS),
     "hed:build_keras": _keras(),
     "hed:build_tensorpack": _tensorpack(),
+    "mtcnn:build_pnet": keys.mtcnn("pnet", (3, 5, 4)),
+    "mtcnn:build_rnet": keys.mtcnn("rnet", (3, 5, 4), 7),
+    "mtcnn:build_onet": keys.mtcnn("onet", (3, 5, 4, 6), 7),
 }
 """By the builder that `architectures` names."""
 
@@ -96,6 +102,9 @@ HYPER_PARAMETERS: dict[str, dict[str, Any]] = {
     "MultiStyle": MULTISTYLE,
     "HED": {"widths": list(WIDTHS)},
     "VGG16": {"widths": list(WIDTHS)},
+    "PNet": PNET,
+    "RNet": RNET,
+    "ONet": ONET,
 }
 """What these sizes are called, by the network's class; there may be others."""
 

@@ -86,6 +86,31 @@ def hed_tensorpack(widths: tuple[int, ...] = (64, 128, 256, 512, 512)) -> Shapes
     return shapes
 
 
+def mtcnn(net: str, widths: tuple[int, ...], features: int = 0) -> Shapes:
+    """PNet, RNet or ONet as facenet-pytorch has them."""
+    kernels = {f"conv{number}": width for number, width in enumerate(widths, start=1)}
+    shapes: Shapes = {}
+    given = 3
+    for number, (name, width) in enumerate(kernels.items(), start=1):
+        side = 2 if net != "pnet" and number == len(widths) else 3
+        shapes |= {f"{name}.weight": (width, given, side, side), f"{name}.bias": (width,)}
+        shapes[f"prelu{number}.weight"] = (width,)
+        given = width
+    last = len(widths) + 1
+    if net == "pnet":
+        return shapes | _convolutions({"conv4_1": (2, given), "conv4_2": (4, given)}, side=1)
+    rows = {
+        f"dense{last}": (features, 9 * given),
+        f"dense{last + 1}_1": (2, features),
+        f"dense{last + 1}_2": (4, features),
+    }
+    if net == "onet":
+        rows[f"dense{last + 1}_3"] = (10, features)
+    for name, shape in rows.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return shapes | {f"prelu{last}.weight": (features,)}
+
+
 def _convolutions(kernels: dict[str, tuple[int, ...]], side: int = 3) -> Shapes:
     shapes: Shapes = {}
     for name, (filters, channels) in kernels.items():

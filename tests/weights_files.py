@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import containers
+import dlib_files
 import h5py
 import numpy as np
 import onnx
@@ -94,6 +95,28 @@ def _tf_graph(folder: Path) -> Source:
     return tf_files.save_graph(folder / "w", nodes)
 
 
+def _dlib(folder: Path) -> Source:
+    state = {"con.0.filters": ARRAYS["conv.weight"], "con.0.biases": np.ones(4, np.float32)}
+    state |= {"affine.0.gamma": np.ones(4, np.float32), "affine.0.beta": np.zeros(4, np.float32)}
+    state |= {"input.average": np.float32([120, 110, 100]), "fc.0.weights": np.ones((4, 2), np.float32)}
+    layers = [
+        ("con", 2, 1),
+        ("affine",),
+        dlib_files.RELU,
+        dlib_files.TAG,
+        ("max_pool", 3, 2),
+        ("avg_pool", 0, 1),
+        ("fc",),
+    ]
+    loss = dlib_files.text("loss_metric_2") + dlib_files.numbers((0.04, 0.6))
+    stream = dlib_files.network(state, layers, loss, "input_rgb_image_sized", dlib_files.integers(150, 150))
+    return dlib_files.save(folder / "w", stream)
+
+
+def _dlib_shape(folder: Path) -> Source:
+    return dlib_files.save(folder / "w", dlib_files.shape_predictor(dlib_files.forest(3, 2, 3, 3, 5)))
+
+
 def _npy(folder: Path) -> Source:
     np.save(folder / "w.npy", ARRAYS["conv.weight"])
     return folder / "w.npy"
@@ -126,6 +149,8 @@ SAVE: dict[str, Callable[[Path], Source]] = {
     "onnx": _onnx,
     "tf_checkpoint": _tf_checkpoint,
     "tf_graph": _tf_graph,
+    "dlib": _dlib,
+    "dlib's shape predictor": _dlib_shape,
     "npy": _npy,
     "npy of a table": _npy_table,
     "npz": _npz,

@@ -18,8 +18,10 @@ from .media import motion as motion
 from .media import noise as noise
 from .media import segmentation as segmentation
 from .media import signals as signals
+from .media import text as text
 from .media import trace as trace
 from .media import video as video
+from .models import face as face
 from .models.registry import load as load
 
 __version__: str

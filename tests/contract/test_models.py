@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-import itertools
 
 import checkpoints
 import pytest
-from clauses import CLAUSES, recognition
+from clauses import clauses_of, recognition
 
 from ml4a.models import registry
 from ml4a.networks.architectures import ARCHITECTURES
@@ -24,7 +23,8 @@ OWN = ("transparency",)
 
 def walk():
     """Each model, or its light weights, with each clause."""
-    for name, clause in itertools.product(registry.names(), CLAUSES):
+    pairs = [(name, clause) for name in registry.names() for clause in clauses_of(registry.model_class(name))]
+    for name, clause in pairs:
         light = name in LIGHT and clause.__name__ not in OWN
         if light:
             yield pytest.param(f"{name}/{LIGHT[name]}", clause, id=f"{name}/{LIGHT[name]}-{clause.__name__}")
@@ -48,6 +48,10 @@ def test_the_registry_has_exactly_these_models():
         "face_parsing",
         "spade",
         "flownet",
+        "face",
+        "speech",
+        "tacotron2",
+        "wav2lip",
         "style_transfer",
         "deepdream",
         "torch_dreams",
@@ -65,6 +69,11 @@ def test_the_verbs_are_exactly_these_and_their_defaults():
         "cutout": "basnet",
         "segment": "semantic_segmentation",
         "paint": "spade",
+        "faces": "face",
+        "align": "face",
+        "anonymize": "face",
+        "speak": "speech",
+        "lipsync": "wav2lip",
         "dream": "deepdream",
     }
 

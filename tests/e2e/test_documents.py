@@ -17,7 +17,12 @@ from PIL import Image
 from ml4a import audio, image
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZES = {"README.md": (40, 512), "docs/canvas.md": (96, 72), "docs/synthesis.md": (96, 72)}
+SIZES = {
+    "README.md": (40, 512),
+    "docs/canvas.md": (96, 72),
+    "docs/synthesis.md": (96, 72),
+    "docs/voices_and_faces.md": (96, 72),
+}
 """Of photo.jpg: README.md loads it 768 px high, and enlarges that."""
 NOT_RUN = ("camera:0", "--install-completion", ". .venv/bin/activate", "net.pth")
 """Lines for a camera, a shell's own settings, and a file that nobody has."""
@@ -30,7 +35,9 @@ def folder(tmp_path, request):
     """A folder with a photograph, a painting, a film, a song and drawings in it."""
     size = SIZES[request.param]
     photo = image.load("sample:chelsea", size=size)
-    for name in ("photo.jpg", "painting.jpg", "sky.jpg", "beach.jpg", "portrait.jpg", "left.png"):
+    image.save(image.load("sample:astronaut").crop((120, 0, 360, 240)).resize((120, 120)), tmp_path / "portrait.jpg")
+    (tmp_path / "story.txt").write_text("It was a dark night.\n\nIt rained.", encoding="utf-8")
+    for name in ("photo.jpg", "painting.jpg", "sky.jpg", "beach.jpg", "left.png"):
         image.save(photo, tmp_path / name)
     for number, name in enumerate(("a.png", "b.png", "bricks.png")):
         image.save(photo.crop((number, 0, number + 40, 32)), tmp_path / name)
@@ -67,7 +74,7 @@ def test_the_python_of_a_document_runs(folder, environment, request):
     command = [sys.executable, "-c", "\n".join(found)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    saved = {name for block in found for name in re.findall(r'"([\w-]+\.(?:png|mp4|webm))"', block)} - before
+    saved = {name for block in found for name in re.findall(r'"([\w-]+\.(?:png|mp4|webm|wav|mp3))"', block)} - before
     assert len(saved) >= 4
     assert saved <= set(os.listdir(folder))
 

@@ -15,7 +15,7 @@ import checkpoints
 import numpy as np
 import pytest
 
-from ml4a import gallery, image, video, weights
+from ml4a import audio, gallery, image, video, weights
 from ml4a.gallery.works import WORKS
 from ml4a.models import registry
 
@@ -36,6 +36,8 @@ def page(tmp_path_factory):
 def pixels(path: Path) -> np.ndarray:
     if path.suffix == ".svg":
         return np.frombuffer(path.read_bytes(), np.uint8)
+    if path.suffix == ".mp3":
+        return audio.load(path).samples
     if video.is_film(path):
         return np.stack([np.round(frame * 255) for frame in video.open(path)])
     return image.to_array(path)
@@ -69,7 +71,7 @@ def test_the_page_shows_every_work_beside_its_original(page):
         sources: list[str] = []  # noqa: RUF012
 
         def handle_starttag(self, tag, attributes):
-            if tag in ("img", "video"):
+            if tag in ("img", "video", "audio"):
                 self.sources.append(dict(attributes)["src"])
 
     text = page.read_text(encoding="utf-8")

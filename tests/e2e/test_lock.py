@@ -16,10 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("system", ["x86_64-unknown-linux-gnu", "aarch64-apple-darwin", "x86_64-pc-windows-msvc"])
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 def test_the_lock_resolves(python, system):
-    command = [
-        sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--constraint", "constraints.txt",
-        "--python-version", python, "--python-platform", system, "--only-binary", ":all:", "--quiet",
-    ]  # fmt: skip
+    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--all-extras"]
+    command += ["--constraint", "constraints.txt", "--only-binary", ":all:", "--quiet"]
+    command += ["--python-version", python, "--python-platform", system]
     environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@
     │   └── Offline         a download is needed, but downloads are off
     ├── BadWeights          a weights file is broken, or is another network's  (ValueError)
     │   └── UnsafeWeights   it asks for code to be run
+    ├── MissingExtra        a package is needed that ml4a does not always bring  (ImportError)
     └── Cancelled           the user stopped it
 
 A message says what was wrong with what, and what to do next, in one line.
@@ -80,6 +81,10 @@ class BadWeights(Ml4aError, ValueError):
 
 class UnsafeWeights(BadWeights):
     """A weights file that asks for code to be run. Nothing was run."""
+
+
+class MissingExtra(Ml4aError, ImportError):
+    """A package that only an extra of ml4a installs; the message says which."""
 
 
 class Cancelled(Ml4aError):

@@ -18,6 +18,12 @@ FILM_STREAMS = 32
 FILM_SECONDS = 24 * 3600
 """Length of a film by its own header."""
 
+TEXT_BYTES = 4 << 20
+"""Bytes of a text to be spoken: a long novel has one million."""
+
+RECORDED_TEXT = 5000
+"""Characters of a text that a record holds whole; of longer ones it has the hash."""
+
 ITEMS = 64
 """Pictures or values that one parameter may be a list of; also the pictures that a call takes together."""
 

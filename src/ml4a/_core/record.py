@@ -23,6 +23,7 @@ FORMAT = 1
 _DEPTH = 8
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@/+ -]{0,199}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SIZE = re.compile(r"\d{1,12}x\d{1,6}")
 SOURCE_TYPES = ("", "algorithmicallyEnhanced", "compositeWithTrainedAlgorithmicMedia", "trainedAlgorithmicMedia")
 
 
@@ -33,10 +34,10 @@ class Input:
     role: str
     """The parameter's name: `"picture"`, `"style"`; of its further pictures `"style.2"`, `"style.3"`."""
     kind: str
-    """`"file"` (found again by its SHA-256), `"pixels"` (a picture from memory) or `"result"` (made by `record`)."""
+    """`"file"` (found again by its SHA-256), `"pixels"` (from memory) or `"result"` (made by `record`)."""
     sha256: str
     size: str
-    """`"512x512"`."""
+    """`"512x512"`; of a sound, samples × channels; of a text, characters × 1."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """How the file was loaded: `{"size": 768}`."""
     record: Record | None = None
@@ -94,9 +95,9 @@ def enabled() -> bool:
 
 
 @functools.cache
-def versions() -> dict[str, str]:
-    """Versions of what a result's pixels depend on."""
-    names = ("ml4a", "torch", "numpy", "pillow", "opencv-python-headless", "av")
+def versions(*more: str) -> dict[str, str]:
+    """Versions of what a result depends on: always the same few distributions, and `more`."""
+    names = ("ml4a", "torch", "numpy", "pillow", "opencv-python-headless", "av", *more)
     return {name: importlib.metadata.version(name) for name in names}
 
 
@@ -172,7 +173,7 @@ def _input(data: Any, depth: int) -> Input:
         role=_name(data.get("role")),
         kind=data["kind"],
         sha256=_text(data.get("sha256"), _SHA256),
-        size=_text(data.get("size"), re.compile(r"\d{1,6}x\d{1,6}")),
+        size=_text(data.get("size"), _SIZE),
         options=_values(data.get("options", {})),
         record=None if nested is None else _record(nested, depth),
     )
@@ -201,7 +202,9 @@ def _values(value: Any) -> dict[str, Any]:
     for item in value.values():
         for leaf in item if isinstance(item, list) and len(item) <= limits.ITEMS else [item]:
             if not (
-                leaf is None or isinstance(leaf, bool | int | float) or (isinstance(leaf, str) and len(leaf) <= 500)
+                leaf is None
+                or isinstance(leaf, bool | int | float)
+                or (isinstance(leaf, str) and len(leaf) <= limits.RECORDED_TEXT)
             ):
                 raise BadValue("the record has a parameter that is neither number nor text")
             if isinstance(leaf, int) and abs(leaf) >= 2**64:

@@ -27,7 +27,7 @@ def models(name: str | None = None, /) -> None:
 def inspect(
     file: str, /, *, json: Annotated[bool, Parameter(negative="", help="Print the record as JSON.")] = False
 ) -> None:
-    """Print what made a picture or a film: model, weights, parameters, seed, inputs."""
+    """Print what made a picture, a film or a sound: model, weights, parameters, seed, inputs."""
     from ml4a.jobs import read_record
 
     record = read_record(file)

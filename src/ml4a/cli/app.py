@@ -10,7 +10,20 @@ import ml4a
 from ml4a._core.errors import UnknownName
 from ml4a.models.registry import Verb, verbs
 
-from . import about, canvas, derived, dreaming, film, functions, masking, moving, visualizing
+from . import (
+    about,
+    canvas,
+    derived,
+    dreaming,
+    film,
+    functions,
+    lipsyncing,
+    masking,
+    moving,
+    sound,
+    speaking,
+    visualizing,
+)
 from . import weights as weights_commands
 from .run import common_options, model_options, preview_options, run_verb
 from .what import what
@@ -19,6 +32,10 @@ HELP = """Machine learning for artists: pictures and films with pretrained netwo
 
 Every verb takes a picture, a folder, a GIF or a film; `sample:astronaut` and its kin are accepted wherever a path is.
 """
+
+
+_OF_OTHER_MEDIA = {speaking.VERB: speaking, lipsyncing.VERB: lipsyncing}
+"""Verbs that are not for pictures, folders and films."""
 
 
 def build(tokens: list[str]) -> cyclopts.App:
@@ -35,6 +52,9 @@ def build(tokens: list[str]) -> cyclopts.App:
     )
     for name, candidates in verbs().items():
         verb = _chosen(candidates, tokens) if tokens[:1] == [name] else candidates[0]
+        if name in _OF_OTHER_MEDIA:
+            _OF_OTHER_MEDIA[name].add(app, verb, candidates)
+            continue
         options = [*common_options(), *preview_options(verb), *model_options(candidates)]
         run = functools.partial(run_verb, verb)
         if name == dreaming.VERB:
@@ -43,7 +63,7 @@ def build(tokens: list[str]) -> cyclopts.App:
         sources = "SOURCE..." if verb.operation.main.required else "[SOURCE...]"
         derived.add(app, name, command, verb.operation.examples, sources=sources)
     functions.register(app, tokens)
-    for group in (masking, canvas, film, moving, visualizing):
+    for group in (masking, canvas, film, sound, moving, visualizing):
         group.register(app)
     app.command(weights_commands.build())
     for command in (*about.COMMANDS, what):

@@ -18,7 +18,8 @@ from ml4a._core.progress import OnProgress
 from ml4a.jobs import read_record
 
 from .page import render
-from .works import WORKS, Work
+from .work import Work
+from .works import WORKS
 
 MANIFEST = "works.json"
 

@@ -8,8 +8,9 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from .works import Work
+from .work import Work
 
+SOUND_SUFFIXES = (".mp3", ".wav")
 FILM_SUFFIXES = (".mp4", ".webm")
 
 
@@ -83,6 +84,8 @@ def _medium(file: str, text: str) -> str:
     name, label = html.escape(file), html.escape(text)
     if file.endswith(FILM_SUFFIXES):
         return f'<video src="{name}" title="{label}" controls autoplay muted loop playsinline></video>'
+    if file.endswith(SOUND_SUFFIXES):
+        return f'<audio src="{name}" title="{label}" controls></audio>'
     return f'<a href="{name}"><img src="{name}" alt="{label}" loading=lazy></a>'
 
 

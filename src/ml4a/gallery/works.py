@@ -2,23 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One work on the page."""
-
-    title: str
-    original: str | None
-    """The `sample:NAME` that it was made from; None if it was made of nothing."""
-    file: str
-    shell: str
-    python: str
-    """Run as it stands, in the gallery's folder."""
-    needs: tuple[str, ...] = ()
-    """Weights that the package index does not carry: the work is made once they are in the cache."""
-
+from .faces_and_voices import FACES_AND_VOICES
+from .work import Work
 
 WORKS = (
     Work(
@@ -409,5 +394,6 @@ video.flows(video.open("sample:pan"), engine=flownet).save("network.mp4")
 """,
         needs=("flownet",),
     ),
+    *FACES_AND_VOICES,
 )
 """In the order of the page."""

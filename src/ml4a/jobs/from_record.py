@@ -18,12 +18,15 @@ from ml4a._core.record import Input, Record
 from ml4a.models import _media
 from ml4a.models._operation import Operation
 
-from .items import FILMS, PICTURES
+from .items import FILMS, PICTURES, SOUNDS, TEXTS
 from .local import apply
 
 if TYPE_CHECKING:
     from PIL import Image
 
+_WHOLE = ("film", "text")
+"""Kinds of which a film or a sound is made as a whole, and not picture by picture."""
+_KNOWN = PICTURES | FILMS | SOUNDS | TEXTS
 _LOAD_OPTIONS = {"size", "autocrop", "allow_truncated"}
 """The options of `image.load` that a record may ask for."""
 
@@ -38,7 +41,7 @@ def repeat(
     """Make `file` again from its record.
 
     Args:
-        file: A picture or film that carries a record.
+        file: A picture, film or sound that carries a record.
         inputs: Files and folders in which to look for the inputs, besides the samples and what lies beside `file`.
         target: Where to write; by default beside `file`, and never over anything.
         on_progress: Called with `Progress`.
@@ -62,7 +65,7 @@ def repeat(
 
 
 def read_record(file: str | os.PathLike[str]) -> Record:
-    """The record that a picture or film carries.
+    """The record that a picture, film or sound carries.
 
     Raises:
         BadValue: there is none, or one that no ml4a wrote.
@@ -77,7 +80,9 @@ def read_record(file: str | os.PathLike[str]) -> Record:
 
 def differences(record: Record) -> list[str]:
     """Versions that are not those of the record, in words."""
-    here = records.versions()
+    from ml4a.models import registry
+
+    here = records.versions(*registry.model_class(record.model).depends_on)
     return [
         f"{name} is {here.get(name, 'not here')} and was {version}: pixels may differ"
         for name, version in record.versions.items()
@@ -89,6 +94,10 @@ def _make(record: Record, found: _Inputs, target: Path) -> None:
     about = _operation(record)
     given = _given(record, about)
     arguments = _arguments(record, about, given, found)
+    if about.main.kind in _WHOLE:
+        main = [_medium(about.main, item, found) for item in given[about.main.name]]  # of a text, maybe none
+        _call(record, found)(*main, **arguments).save(target)
+        return
     source: Any = None
     for main in given[about.main.name]:
         as_file = main.kind == "file" and not main.options and found.search(main) is not None
@@ -96,17 +105,27 @@ def _make(record: Record, found: _Inputs, target: Path) -> None:
     apply(_call(record, found), source, target, steady=record.steady, **arguments)
 
 
-def _remade(record: Record, found: _Inputs) -> Image.Image:
-    """The picture that a record describes, in memory."""
+def _remade(record: Record, found: _Inputs) -> Any:
+    """The picture, film or sound that a record describes, in memory."""
     about = _operation(record)
     given = _given(record, about)
     arguments = _arguments(record, about, given, found)
-    main = [_picture(item, found) for item in given[about.main.name]] or [None]
+    main = [_medium(about.main, item, found) for item in given[about.main.name]]
+    main = main or ([] if about.main.name in arguments else [None])
     with progress.interruptible() as interruption:
         made = _call(record, found)(*main, **arguments)
     if interruption.cancelled:  # what was to be made of it shall not be made of something unfinished
         raise KeyboardInterrupt
     return made
+
+
+def _medium(parameter: Parameter, item: Input, found: _Inputs) -> Any:
+    """An input as its parameter takes it: a picture; of films, sounds and texts the file, or what made it."""
+    if parameter.kind not in ("film", "sound", "text"):
+        return _picture(item, found)
+    if item.record is not None and (item.kind == "result" or found.search(item) is None):
+        return _remade(item.record, found)
+    return found.path(item)
 
 
 def _picture(item: Input, found: _Inputs) -> Image.Image:
@@ -137,7 +156,9 @@ def _operation(record: Record) -> Operation:
         raise BadValue(f"{record.model} takes no {', '.join(sorted(unknown))}")
     for parameter in about.media:
         value = record.parameters.get(parameter.name)
-        if value is not None and not (parameter.kind == "style" and isinstance(styles.read(value), styles.Blend)):
+        if value is None or (parameter.kind == "text" and isinstance(value, str)):
+            continue
+        if not (parameter.kind == "style" and isinstance(styles.read(value), styles.Blend)):
             raise BadValue(f"the record names a file for {parameter.name}, which no record does")
     return about
 
@@ -152,7 +173,7 @@ def _given(record: Record, about: Operation) -> dict[str, list[Input]]:
     given = {parameter.name: _taken(parameter, by_role) for parameter in about.media}
     if sum(map(len, given.values())) != len(record.inputs):
         raise BadValue(f"the record has inputs that {record.model} does not take")
-    if about.main.required and not given[about.main.name]:
+    if about.main.required and not given[about.main.name] and about.main.name not in record.parameters:
         raise BadValue("the record names no input; there is nothing to make it from")
     return given
 
@@ -168,9 +189,9 @@ def _arguments(record: Record, about: Operation, given: dict[str, list[Input]], 
     """Everything but the main input, as keywords."""
     media: dict[str, Any] = {}
     for parameter in about.media[1:]:
-        pictures = [_picture(item, found) for item in given[parameter.name]]
-        if pictures:
-            media[parameter.name] = pictures if parameter.kind == "pictures" else pictures[0]
+        several = [_medium(parameter, item, found) for item in given[parameter.name]]
+        if several:
+            media[parameter.name] = several if parameter.kind == "pictures" else several[0]
     seed = {} if record.seed is None else {"seed": record.seed}
     return {**record.parameters, **media, **seed}
 
@@ -247,7 +268,7 @@ def _files(places: list[Path]) -> Iterator[Path]:
         if place.is_file():
             yield place
         elif place.is_dir():
-            media = (path for path in sorted(place.iterdir()) if path.suffix.lower() in PICTURES | FILMS)
+            media = (path for path in sorted(place.iterdir()) if path.suffix.lower() in _KNOWN)
             yield from (path for path in media if path.is_file())
         else:
             raise NotFound(f"{place} does not exist; name files or folders that hold the inputs")

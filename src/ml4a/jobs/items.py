@@ -15,6 +15,8 @@ from ml4a._core.files import is_folder, refuse_existing
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
 FILMS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif", ".apng"})
+SOUNDS = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff"})
+TEXTS = frozenset({".txt", ".md"})
 _SAVED_AS = {".bmp": ".png", ".jpeg": ".jpeg", ".avi": ".mp4", ".m4v": ".mp4"}
 _SAVED_TRANSPARENT = {".jpg": ".png", ".jpeg": ".png", ".mp4": ".webm", ".mkv": ".webm"}
 

@@ -1,6 +1,7 @@
 from . import audio as audio
 from . import canvas as canvas
 from . import color as color
+from . import face as face
 from . import image as image
 from . import latents as latents
 from . import listen as listen
@@ -10,5 +11,6 @@ from . import noise as noise
 from . import samples as samples
 from . import segmentation as segmentation
 from . import signals as signals
+from . import text as text
 from . import trace as trace
 from . import video as video

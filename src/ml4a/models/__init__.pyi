@@ -1,8 +1,10 @@
+from . import face as face
 from . import registry as registry
 from .basnet import BASNet as BASNet
 from .cartoonization import Cartoonization as Cartoonization
 from .deepdream import DeepDream as DeepDream
 from .esrgan import ESRGAN as ESRGAN
+from .face import Faces as Faces
 from .face_parsing import FaceParsing as FaceParsing
 from .fast_style import FastStyle as FastStyle
 from .flownet import FlowNet as FlowNet
@@ -12,5 +14,8 @@ from .photosketch import PhotoSketch as PhotoSketch
 from .real_esrgan import RealESRGAN as RealESRGAN
 from .semantic_segmentation import SemanticSegmentation as SemanticSegmentation
 from .spade import SPADE as SPADE
+from .speech import Speech as Speech
 from .style_transfer import StyleTransfer as StyleTransfer
+from .tacotron2 import Tacotron2 as Tacotron2
 from .torch_dreams import TorchDreams as TorchDreams
+from .wav2lip import Wav2Lip as Wav2Lip

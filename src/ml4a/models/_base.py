@@ -41,6 +41,9 @@ class Model:
     auto_dtype: ClassVar[str] = "auto"
     """What `dtype="auto"` means: `"float32"` where a faster type is not known to keep within its bounds."""
 
+    depends_on: ClassVar[tuple[str, ...]] = ()
+    """Distributions, besides the usual ones, whose versions decide what a result is; records tell them."""
+
     keeps_partial_films: ClassVar[bool] = False
     """Whether a film that Ctrl-C stops between frames is kept up to there, as of models that take minutes for each."""
 
@@ -107,13 +110,17 @@ class Model:
         self._reduced = self._quickened = False
         self.load(files)
         if not self._reduced:
-            import torch
-
-            self.dtype = torch.float32
+            self.dtype = self.full_precision()
 
     def load(self, files: dict[str, Path]) -> None:
         """Read the weights and build the networks; `files` are verified local paths by role."""
         raise NotImplementedError
+
+    def full_precision(self) -> Any:
+        """What `dtype` is if no network was given less."""
+        import torch
+
+        return torch.float32
 
     @property
     def name(self) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ml4a._core import limits
-from ml4a._core.errors import BadValue
+from ml4a._core.errors import BadMedia, BadValue, TooLarge
 from ml4a._core.params import Parameter
-from ml4a._core.record import Input
+from ml4a._core.record import Input, digest
 
 
 def loaded(parameter: Parameter, value: Any) -> Any:
-    """The picture, the tuple of pictures or the style that `value` is, read from wherever it is.
+    """The picture, the tuple of pictures, the style, film, sound or text that `value` is, read from wherever it is.
 
     Raises:
-        BadValue: no picture at all, or too many.
+        BadValue: nothing of that kind, or too many.
         BadMedia: it cannot be read.
     """
     from . import styles
@@ -23,24 +24,33 @@ def loaded(parameter: Parameter, value: Any) -> Any:
         value = styles.read(value)
     if value is None or isinstance(value, styles.Blend):
         return value
-    if parameter.kind != "pictures":
-        return _picture(value)
+    if parameter.kind in _LOADERS:
+        return _LOADERS[parameter.kind](value)
     several = value if isinstance(value, tuple | list) else (value,)
     if not 1 <= len(several) <= limits.ITEMS:
         raise BadValue(f"{parameter.name} must be 1 to {limits.ITEMS} pictures, not {len(several)}")
     return tuple(_picture(each) for each in several)
 
 
-def as_inputs(parameter: Parameter, value: Any) -> list[Input]:
-    """What `loaded` gave as a record's inputs: none for what was left out, or for a style that is no picture."""
-    from ml4a.media import provenance
-
+def as_inputs(parameter: Parameter, given: Any, value: Any) -> list[Input]:
+    """What was given and `loaded` as a record's inputs: none for what was left out, or is told of as a parameter."""
     from . import styles
 
     if value is None or isinstance(value, styles.Blend):
         return []
+    if parameter.kind == "text":
+        return [] if is_recorded_whole(given) else [_text_input(parameter.name, given, value)]
+    if parameter.kind == "sound":
+        return [_sound_input(parameter.name, given, value)]
+    if parameter.kind == "film":
+        return [_film_input(parameter.name, given, value)]
     several = value if parameter.kind == "pictures" else (value,)
-    return [provenance.as_input(_seen(each), role(parameter.name, number)) for number, each in enumerate(several)]
+    return [_picture_input(role(parameter.name, number), each) for number, each in enumerate(several)]
+
+
+def is_recorded_whole(text: Any) -> bool:
+    """Whether a record holds the text that was given, rather than its hash only."""
+    return isinstance(text, str) and len(text) <= limits.RECORDED_TEXT
 
 
 def role(name: str, number: int) -> str:
@@ -55,6 +65,86 @@ def _picture(value: Any) -> Any:
         return image.load(value)
     image.kind_of(value)
     return value
+
+
+def _film(value: Any) -> Any:
+    from ml4a.media import image, sources, video
+
+    if isinstance(value, video.Clip) or image.is_loaded(value):
+        return value
+    found = value if isinstance(value, bytes) else sources.locate(value)
+    return video.open(found) if video.is_film(found) else image.load(found)
+
+
+def _sound(value: Any) -> Any:
+    from ml4a.media import audio
+
+    return audio.load(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Path):
+        return _read_text(value)
+    if not isinstance(value, str):
+        raise BadValue(f"a text is a str or the pathlib.Path of a text file, not {type(value).__name__}")
+    return value
+
+
+_LOADERS = {"style": _picture, "picture": _picture, "film": _film, "sound": _sound, "text": _text}
+
+
+def _read_text(path: Path) -> str:
+    from ml4a.media import sources
+
+    with sources.open_file(path) as file:
+        data = file.read(limits.TEXT_BYTES + 1)
+    if len(data) > limits.TEXT_BYTES:
+        raise TooLarge(f"{sources.shown(path)} is larger than {limits.TEXT_BYTES >> 20} MiB, the most a text may have")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadMedia(f"{sources.shown(path)} is no text in UTF-8; save it as plain text first") from None
+
+
+def _picture_input(role: str, value: Any) -> Input:
+    from ml4a.media import provenance
+
+    return provenance.as_input(_seen(value), role)
+
+
+def _text_input(role: str, given: Any, text: str) -> Input:
+    content = given.read_bytes() if isinstance(given, Path) else text.encode(errors="replace")
+    return Input(role, "file", digest(content), f"{len(text)}x1")
+
+
+def _sound_input(role: str, given: Any, sound: Any) -> Input:
+    size = f"{len(sound.samples)}x{sound.channels}"
+    if given is not sound:
+        return Input(role, "file", _file_digest(given), size)
+    samples = digest(f"{sound.rate} {sound.samples.shape}".encode(), memoryview(sound.samples).cast("B"))
+    return Input(role, "pixels" if sound.record is None else "result", samples, size, record=sound.record)
+
+
+def _film_input(role: str, given: Any, film: Any) -> Input:
+    from ml4a.media import provenance, video
+
+    if not isinstance(film, video.Clip):
+        return _picture_input(role, film)
+    size = f"{film.size[0]}x{film.size[1]}"
+    if given is not film:
+        return Input(role, "file", _file_digest(given), size)
+    first = provenance.pixels_digest(next(iter(film)))  # all frames would take as long as the work itself
+    return Input(role, "pixels" if film.record is None else "result", first, size, record=film.record)
+
+
+def _file_digest(source: Any) -> str:
+    import hashlib
+
+    from ml4a.media import sources
+
+    found = source if isinstance(source, bytes) else sources.locate(source)
+    with sources.open_file(found) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def _seen(medium: Any) -> Any:

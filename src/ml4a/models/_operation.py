@@ -55,12 +55,12 @@ class Operation:
 
     @property
     def media(self) -> list[Parameter]:
-        """The parameters that are pictures or styles; the first is the main one."""
+        """The parameters that are pictures, styles, films, sounds or texts; the first is the main one."""
         return [parameter for parameter in self.parameters.values() if parameter.kind is not None]
 
     @property
     def main(self) -> Parameter:
-        """The picture whose kind the result has; what is not required may also be made of nothing."""
+        """What the result is made of: of a picture, it has the kind. What is not required may be left out."""
         return self.media[0]
 
 
@@ -160,17 +160,20 @@ def recording_enabled() -> bool:
 def _kind(main: Parameter, picture: Any) -> KindName:
     from ml4a.media import image
 
-    return "pil" if picture is None and not main.required else image.kind_of(picture)
+    if main.kind not in ("picture", "pictures", "style") or (picture is None and not main.required):
+        return "pil"
+    return image.kind_of(picture)
 
 
 def _load(about: Operation, values: dict[str, Any]) -> list[records.Input]:
-    """Replace paths and URLs by pictures, and describe all media as a record's inputs."""
+    """Replace paths and URLs by what is there, and describe all media as a record's inputs."""
     inputs = []
     hashing = recording_enabled()
     for parameter in about.media:
-        value = values[parameter.name] = _media.loaded(parameter, values[parameter.name])
+        given = values[parameter.name]
+        values[parameter.name] = _media.loaded(parameter, given)
         if hashing:
-            inputs += _media.as_inputs(parameter, value)
+            inputs += _media.as_inputs(parameter, given, values[parameter.name])
     if len(inputs) > limits.ITEMS:  # for which a record has no room
         raise BadValue(f"{about.name} takes at most {limits.ITEMS} pictures together, not {len(inputs)}")
     return inputs
@@ -182,7 +185,8 @@ def _attached(model: Model, about: Operation, call: Call, inputs: list[records.I
 
     from ml4a.media import provenance
 
-    left_out = {about.main.name, *(item.role for item in inputs)}
+    left_out = {item.role for item in inputs}
+    left_out |= set() if about.main.kind == "text" else {about.main.name}
     left_out |= {parameter.name for parameter in about.parameters.values() if not parameter.recorded}
     settled = {name: value for name, value in call.resolved.items() if name in about.parameters}
     plain = {name: value for name, value in {**call.values, **settled}.items() if name not in left_out}
@@ -196,14 +200,14 @@ def _attached(model: Model, about: Operation, call: Call, inputs: list[records.I
         device=model.device.type,
         dtype=model.precision,
         inputs=tuple(inputs),
-        versions=records.versions(),
+        versions=records.versions(*model.depends_on),
         source_type=model.about.source_type,
     )
     model.last_record = record
     if isinstance(result, Image.Image):
         provenance.mark(result, record)
         return result
-    with_record = getattr(result, "with_record", None)  # a clip has it
+    with_record = getattr(result, "with_record", None)  # a clip or a sound has it
     return result if with_record is None else with_record(record)
 
 

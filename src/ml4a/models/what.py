@@ -41,6 +41,7 @@ _KINDS = {
     "tf_checkpoint": "TensorFlow checkpoint (.index, .data)",
     "tf_graph": "TensorFlow graph, frozen (GraphDef)",
     "numpy": "NumPy arrays",
+    "dlib": "dlib network",
 }
 
 _LONGEST_REASON = 4000
@@ -272,6 +273,8 @@ def _kind(archive: Archive, source: formats.Source) -> str:
     if archive.format == "stylegan":
         tensorflow = any(isinstance(each, dict) and "components" in each for each in archive.metadata.values())
         return f"StyleGAN networks, pickled by {'TensorFlow' if tensorflow else 'PyTorch'}"
+    if archive.metadata.get("kind") == "shape_predictor" and archive.format == "dlib":
+        return f"dlib shape predictor of {archive.tensors['initial_shape'].shape[0]} points"
     return _KINDS[archive.format]
 
 

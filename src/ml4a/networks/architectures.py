@@ -117,6 +117,21 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
         Architecture("SRVGGNetCompact", r"body\.\d+\.(weight|bias)", "srvgg:build"),
         Architecture("SRVGGNetCompact", r"Conv_\d+\.(weight|bias)|PRelu_\d+\.slope", "srvgg:build_ncnn"),
     ),
+    "face": (
+        Architecture("PNet", r"(conv[123]|conv4_[12]|prelu[123])\.(weight|bias)", "mtcnn:build_pnet"),
+        Architecture("RNet", r"(conv[123]|prelu[1-4]|dense4|dense5_[12])\.(weight|bias)", "mtcnn:build_rnet"),
+        Architecture("ONet", r"(conv[1-4]|prelu[1-5]|dense5|dense6_[123])\.(weight|bias)", "mtcnn:build_onet"),
+        Architecture(
+            "DlibDetector",
+            r"input\.average|con\.[0-6]\.(filters|biases)|affine\.[0-5]\.(gamma|beta)",
+            "dlib_mmod:build",
+        ),
+        Architecture(
+            "DlibResNet",
+            r"input\.average|con\.\d+\.(filters|biases)|affine\.\d+\.(gamma|beta)|fc\.0\.weights",
+            "dlib_resnet:build",
+        ),
+    ),
     "face_parsing": (
         Architecture(
             "BiSeNet",
@@ -173,6 +188,22 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
             "spade:build_encoder",
         ),
     ),
+    "tacotron2": (
+        Architecture(
+            "Tacotron2",
+            rf"embedding\.weight|(encoder|postnet)\.convolutions\.\d+\.(0\.conv|1)\.{_KIND}"
+            r"|(encoder\.lstm|decoder\.(attention|decoder)_rnn)\.(weight|bias)_[ih]h(_l0(_reverse)?)?"
+            r"|decoder\.(prenet\.layers\.\d|attention_layer\.(query_layer|memory_layer|v|location_layer\.location_(conv|dense))"
+            r"|linear_projection|gate_layer)\.(linear_layer|conv)\.(weight|bias)",
+            "tacotron2:build",
+        ),
+        Architecture(
+            "WaveGlow",
+            r"(model\.)?(upsample\.(weight|bias)|convinv\.\d+\.conv\.weight"
+            r"|WN\.\d+\.((in|res_skip)_layers\.\d+|start|end|cond_layer)\.(bias|weight(_[gv])?))",
+            "waveglow:build",
+        ),
+    ),
     "torch_dreams": (
         Architecture(
             "InceptionV3",
@@ -182,6 +213,21 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
         _EFFICIENTNET_LITE,
     ),
     "style_transfer": (Architecture("VGG", _VGG_KEYS, "vgg:build"),),
+    "wav2lip": (
+        Architecture(
+            "Wav2Lip",
+            rf"(face_(en|de)coder_blocks\.\d+\.\d+|audio_encoder\.\d+|output_block\.0)\.conv_block\.[01]\.{_KIND}"
+            r"|output_block\.1\.(weight|bias)",
+            "wav2lip:build",
+        ),
+        Architecture("SyncNet", rf"(face|audio)_encoder\.\d+\.conv_block\.[01]\.{_KIND}", "syncnet:build"),
+        Architecture(
+            "S3FD",
+            r"(fc[67]|conv\d_\d)\.(weight|bias)|conv\d_3_norm\.weight"
+            r"|(conv\d_3_norm|fc7|conv\d_2)_mbox_(conf|loc)\.(weight|bias)",
+            "s3fd:build",
+        ),
+    ),
     "vgg16": tuple(Architecture("VGG16", keys, builder, part="trunk") for keys, builder in _HED_KEYS.items()),
 }
 """By reference name. Where two fit equally well, the first is taken."""

@@ -33,7 +33,7 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """N×C×H×W to the same."""
+        """N×C×H×W or N×C×T to the same."""
         return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.epsilon)
 
     def as_product(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -56,18 +56,21 @@ def folded(network: Network) -> Network:
     for module in network.modules():
         before: nn.Module | None = None
         for name, part in list(module.named_children()):
-            if isinstance(part, BatchNorm) and isinstance(before, nn.Conv2d):
+            if isinstance(part, BatchNorm) and isinstance(before, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d):
                 _fold(before, part)
                 setattr(module, name, nn.Identity())
             before = part
     return network
 
 
-def _fold(conv: nn.Conv2d, norm: BatchNorm) -> None:
+def _fold(conv: nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d, norm: BatchNorm) -> None:
     scale, shift = norm.as_product()
     if conv.bias is not None:
         shift = shift + conv.bias * scale
-    layout = torch.channels_last if conv.weight.is_contiguous(memory_format=torch.channels_last) else None
-    kernel = conv.weight * scale[:, None, None, None]
+    pictures = conv.weight.ndim == 4
+    layout = torch.channels_last if pictures and conv.weight.is_contiguous(memory_format=torch.channels_last) else None
+    rest = [1] * (conv.weight.ndim - 2)
+    # A transposed convolution has its filters second.
+    kernel = conv.weight * scale.reshape((1, -1, *rest) if isinstance(conv, nn.ConvTranspose2d) else (-1, 1, *rest))
     conv.weight = nn.Parameter(kernel if layout is None else kernel.contiguous(memory_format=layout), False)
     conv.bias = nn.Parameter(shift, False)

@@ -15,7 +15,19 @@ from ml4a._core.errors import BadValue, UnknownName
 from ml4a._core.record import SOURCE_TYPES
 
 COMMERCIAL = ("yes", "no", "unclear")
-FORMATS = ("keras", "ncnn", "numpy", "onnx", "picture", "safetensors", "stylegan", "tf_checkpoint", "tf_graph", "torch")
+FORMATS = (
+    "dlib",
+    "keras",
+    "ncnn",
+    "numpy",
+    "onnx",
+    "picture",
+    "safetensors",
+    "stylegan",
+    "tf_checkpoint",
+    "tf_graph",
+    "torch",
+)
 OPAQUE = ("archive", "text", "tflite")
 """Files that other readers than `weights.formats` understand."""
 SCHEMES = ("file", "gdrive", "hf", "http", "https", "package")

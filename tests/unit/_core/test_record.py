@@ -84,7 +84,7 @@ def nested(depth: int) -> str:
         altered(digests=[1]),
         altered(parameters={"a": {"b": 1}}),
         altered(parameters={"a": 10**30}),
-        altered(parameters={"a": "x" * 1000}),
+        altered(parameters={"a": "x" * 6000}),
         altered(parameters={"a": [[1]]}),
         altered(parameters={str(n): n for n in range(1000)}),
         altered(inputs=[{"role": "picture", "kind": "url", "sha256": SHA, "size": "1x1"}]),

@@ -74,7 +74,7 @@ def test_help_names_every_parameter_and_gives_examples(verb, capsys):
     text = capsys.readouterr().out
     operation = registry.verbs()[verb][0].operation
     for name in operation.parameters.keys() - {operation.media[0].name}:
-        assert f"--{name.replace('_', '-')}" in text
+        assert f"--{name.replace('_', '-')}" in text or f" {name.upper()} " in text
     assert f"ml4a {verb} " in text.partition("Examples")[2]
 
 

@@ -259,3 +259,64 @@ def test_a_sound_is_loaded_as_itself():
         audio.load(sound, seconds=0)
     with pytest.raises(BadValue, match="rate"):
         audio.load(sound, 12.5)
+
+
+ODD = {
+    "silent": Sound(np.zeros((4000, 1)), 8000),
+    "one sample": Sound(np.full((1, 2), 0.5), 44_100),
+    "eight channels": Sound(np.random.default_rng(0).uniform(-1, 1, (4000, 8)), 48_000),
+    "8 kHz": Sound(tone(300, 8000), 8000),
+    "192 kHz": Sound(tone(300, 192_000, 0.1), 192_000),
+    "beyond full scale": Sound(tone(300, 8000, level=50), 8000),
+}
+EDITS = {
+    "mono": (Sound.mono, 1),
+    "stereo": (Sound.stereo, 1),
+    "resampled": (lambda sound: sound.resampled(22_050), 1),
+    "faded": (lambda sound: sound.faded(1, 1), 1),
+    "gain": (lambda sound: sound.gain(-200), 1),
+    "normalized": (Sound.normalized, 1),
+    "leveled": (Sound.leveled, 1),
+    "stretched": (lambda sound: sound.stretched(1.7), 1.7),
+    "pitched": (lambda sound: sound.pitched(-4), 1),
+    "joined": (lambda sound: audio.concat([sound, sound], gap=0.1), None),
+    "mixed": (lambda sound: audio.mix([sound, sound], gains=[0, -6]), 1),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_sounds_come_out_of_every_edit(name):
+    sound = ODD[name]
+    for edit, factor in EDITS.values():
+        result = edit(sound)
+        assert np.isfinite(result.samples).all()
+        due = 2 * sound.duration + 0.1 if factor is None else factor * sound.duration
+        assert result.duration == pytest.approx(due, abs=1.01 / min(sound.rate, result.rate))
+        if name == "silent":
+            assert np.abs(result.samples).max() < 1e-6
+    assert sound.spectrogram((30, 20)).size == sound.waveform((30, 20)).size == (30, 20)
+    assert np.isfinite(audio.mel(sound, audio.WAV2LIP)).all()
+    assert not np.isnan(sound.loudness())
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_sounds_are_saved_or_refused_with_the_way_out(name, tmp_path):
+    sound = ODD[name]
+    for suffix in audio.SUFFIXES:
+        try:
+            path = sound.save(tmp_path / f"sound{suffix}")
+        except BadValue as error:
+            assert name in ("eight channels", "192 kHz")
+            assert "save as .wav" in str(error)
+        else:
+            assert audio.load(path).channels == sound.channels
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 60, 500])
+@pytest.mark.parametrize(("rate", "target"), [(22_050, 48_000), (48_000, 22_050), (8000, 16_000)])
+def test_resampling_loses_nothing_of_the_shortest_sounds(count, rate, target):
+    burst = Sound(np.full((count, 1), 0.5), rate).resampled(target)
+    assert len(burst.samples) == max(1, round(count * target / rate))
+    assert np.abs(burst.samples).max() > 0.2
+    if count >= 60:
+        assert burst.samples.mean() == pytest.approx(0.5, abs=0.02)

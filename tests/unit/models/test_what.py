@@ -56,6 +56,8 @@ KINDS = {
     "npy of a table": "NumPy arrays",
     "npz": "NumPy arrays",
     "npz, deflated": "NumPy arrays",
+    "dlib": "dlib network",
+    "dlib's shape predictor": "dlib shape predictor of 3 points",
 }
 
 

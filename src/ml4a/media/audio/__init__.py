@@ -1,4 +1,4 @@
-"""Sound: read, cut, mix, resample, write, show.
+"""Sound: read, cut, mix, level, stretch, write, show.
 
     from ml4a.media import audio
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,11 +23,43 @@ from ml4a._core.errors import BadMedia, BadValue, TooLarge
 
 from ..image._display import _in_notebook
 from . import _mix, _player, _song
+from ._from_picture import from_picture
+from ._griffin_lim import checked_generator, griffin_lim
+from ._mel import TACOTRON, WAV2LIP, LogScale, MelSettings, mel, mel_basis
 from ._read import SoundFile
 from ._sound import INK, PAPER, Sound, checked_rate, checked_seconds, read_only
+from ._stft import istft, stft
+from ._together import concat, mix
+from ._write import FORMATS
+from ._writer import SoundWriter, writer
 
-__all__ = ["Sound", "Source", "blocks", "concat", "display", "load", "mix", "play", "sample"]
+__all__ = [
+    "SUFFIXES",
+    "TACOTRON",
+    "WAV2LIP",
+    "LogScale",
+    "MelSettings",
+    "Sound",
+    "SoundWriter",
+    "Source",
+    "blocks",
+    "concat",
+    "display",
+    "from_picture",
+    "griffin_lim",
+    "istft",
+    "load",
+    "mel",
+    "mel_basis",
+    "mix",
+    "play",
+    "sample",
+    "stft",
+    "writer",
+]
 
+SUFFIXES = tuple(FORMATS)
+"""How the names of files end that `Sound.save` and `writer` can write."""
 MOST_BYTES = 2 << 30
 """Bytes of samples that `load` keeps in memory: an hour and a half of stereo at 48 kHz."""
 _MOST_BARS = 256
@@ -104,42 +136,6 @@ def _blocks(file: SoundFile, length: int, channels: int | None, start: float) ->
         yield _sound_of(file, _mixed(np.concatenate(waiting), channels))
 
 
-def concat(sounds: Sequence[Sound], gap: float = 0) -> Sound:
-    """One after the other, with `gap` seconds of silence between. All get the first's rate and the most channels.
-
-    Raises:
-        BadValue: no sounds, or some of more than two channels and others of another number.
-    """
-    alike = _alike(sounds)
-    first = alike[0]
-    silence = np.zeros((round(checked_seconds("gap", gap) * first.rate), first.channels), np.float32)
-    parts = [part for sound in alike for part in (silence, sound.samples)]
-    return Sound(read_only(np.concatenate(parts[1:])), first.rate)
-
-
-def mix(sounds: Sequence[Sound], *, starts: Sequence[float] | None = None) -> Sound:
-    """All at the same time, added up. All get the first's rate and the most channels. The sum may be beyond [-1, 1].
-
-    Args:
-        sounds: Louder and quieter with `Sound.gain`.
-        starts: When each begins, in seconds; None: all at once.
-
-    Raises:
-        BadValue: no sounds, another number of starts, or channels as `concat`.
-    """
-    alike = _alike(sounds)
-    starts = [0.0] * len(alike) if starts is None else [checked_seconds("a start", start) for start in starts]
-    if len(starts) != len(alike):
-        raise BadValue(f"there are {len(alike)} sounds but {len(starts)} starts")
-    first = alike[0]
-    places = [round(start * first.rate) for start in starts]
-    count = max(place + len(sound.samples) for place, sound in zip(places, alike, strict=True))
-    total = np.zeros((count, first.channels), np.float32)
-    for place, sound in zip(places, alike, strict=True):
-        total[place : place + len(sound.samples)] += sound.samples
-    return Sound(read_only(total), first.rate)
-
-
 def sample(bars: int = 8, *, rate: int = 44_100, seed: int = 0) -> Sound:
     """A piece of music to try things on, synthesised by our own code: strings, bass and drums, 112 beats a minute.
 
@@ -153,8 +149,7 @@ def sample(bars: int = 8, *, rate: int = 44_100, seed: int = 0) -> Sound:
     """
     if not (isinstance(bars, int) and 1 <= bars <= _MOST_BARS):
         raise BadValue(f"bars must be a whole number between 1 and {_MOST_BARS}, not {bars!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise BadValue(f"seed must be a whole number, 0 or more, not {seed!r}")
+    checked_generator(seed)
     return _composed(bars, checked_rate(rate), int(seed))
 
 
@@ -183,17 +178,6 @@ def display(source: Source, *, play: bool = False) -> None:
 def play(source: Source) -> None:
     """Play a sound in a notebook, at once."""
     display(source, play=True)
-
-
-def _alike(sounds: Sequence[Sound]) -> list[Sound]:
-    """The sounds at the first's rate, with the most channels."""
-    if isinstance(sounds, Sound) or not sounds or not all(isinstance(sound, Sound) for sound in sounds):
-        raise BadValue("give a list of sounds, at least one")
-    most = max(sound.channels for sound in sounds)
-    if most > 2 and any(sound.channels != most for sound in sounds):
-        raise BadValue(f"some have {most} channels, others fewer; mix them down with .stereo() first")
-    rate = sounds[0].rate
-    return [load(sound, rate, most if most <= 2 else None) for sound in sounds]
 
 
 def _part(sound: Sound, channels: int | None, start: float, seconds: float | None) -> Sound:

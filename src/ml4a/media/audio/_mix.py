@@ -1,18 +1,20 @@
-"""Arithmetic of samples: channels mixed down, rates converted, beginnings and ends faded. N×C float32 in and out."""
+"""Arithmetic of samples: channels mixed down, rates converted, ends faded and joined. N×C float32 in and out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from ._filters import CHUNK, Filters
+
 _SPEAKERS = {3: "LR.", 4: "LRCc", 5: "LRClr", 6: "LRC.lr", 7: "LRC.clr", 8: "LRC.lrlr"}
 """By number of channels, FFmpeg's usual order: Left, Right, Centre; small letters stand behind; . is the subwoofer."""
 _HALF_POWER = np.sqrt(0.5)
-_FILTER = "filter_size=128:cutoff=0.95:filter_type=kaiser:kaiser_beta=12"
+_FILTER_SIZE = 128
+_FILTER = f"filter_size={_FILTER_SIZE}:cutoff=0.95:filter_type=kaiser:kaiser_beta=12"
 """Flat to 0.9 of the highest frequency, and 120 dB down where it would alias."""
-_CHUNK = 1 << 16
 
 
 def mono(samples: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -43,6 +45,16 @@ def _weight(speaker: str, side: str) -> float:
     return {"C": _HALF_POWER, "c": 0.5}.get(speaker, 0)
 
 
+def join(parts: Sequence[np.ndarray[Any, Any]], overlap: int) -> np.ndarray[Any, Any]:
+    """N×C parts, one after the other, so many samples of each turning into the next at equal power."""
+    total = np.zeros((sum(map(len, parts)) - overlap * (len(parts) - 1), parts[0].shape[1]), np.float32)
+    place, last = 0, len(parts) - 1
+    for number, part in enumerate(parts):
+        total[place : place + len(part)] += fade(part, overlap * (number > 0), overlap * (number < last))
+        place += len(part) - overlap
+    return total
+
+
 def fade(samples: np.ndarray[Any, Any], rising: int, falling: int) -> np.ndarray[Any, Any]:
     """Quarter sines over the first and last so many samples; where the two overlap they are multiplied."""
     result = samples.copy()
@@ -54,39 +66,43 @@ def fade(samples: np.ndarray[Any, Any], rising: int, falling: int) -> np.ndarray
 
 def resample(samples: np.ndarray[Any, Any], rate: int, target: int) -> np.ndarray[Any, Any]:
     """N×C at `rate` → round(N·target/rate)×C; the first samples of both are at the same time."""
+    resampler = Resampler(rate, target, samples.shape[1])
     result = np.zeros((max(1, round(len(samples) * target / rate)), samples.shape[1]), np.float32)
     done = 0
-    for part in _resampled(samples, rate, target):
-        part = part[: len(result) - done]
+    for part in resampler.whole(samples):
         result[done : done + len(part)] = part
         done += len(part)
     return result
 
 
-def _resampled(samples: np.ndarray[Any, Any], rate: int, target: int) -> Iterator[np.ndarray[Any, Any]]:
-    import av.error
-    from av import AudioFrame
-    from av.filter import Graph
+class Resampler:
+    """Blocks at one rate in, blocks at another out: together round(N·target/rate) samples, at least one."""
 
-    layout = f"{samples.shape[1]} channels"
-    graph = Graph()
-    source = graph.add_abuffer(sample_rate=rate, format="flt", layout=layout)
-    graph.link_nodes(source, graph.add("aresample", f"{target}:{_FILTER}"), graph.add("abuffersink"))
-    graph.configure()
+    def __init__(self, rate: int, target: int, channels: int) -> None:
+        self._rate, self._target, self._channels = rate, target, channels
+        self._taken = self._given = 0
+        self._filters = Filters(rate, f"{channels} channels", ("aresample", f"{target}:{_FILTER}"))
 
-    def drained() -> Iterator[np.ndarray[Any, Any]]:
-        while True:
-            try:
-                frame: Any = graph.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
-            yield frame.to_ndarray().reshape(-1, samples.shape[1])
+    def whole(self, samples: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+        """All of a sound, part by part."""
+        for start in range(0, len(samples), CHUNK):
+            yield from self.push(samples[start : start + CHUNK])
+        yield from self.finish()
 
-    for start in range(0, len(samples), _CHUNK):
-        part = np.ascontiguousarray(samples[start : start + _CHUNK]).reshape(1, -1)
-        frame: Any = AudioFrame.from_ndarray(part, format="flt", layout=layout)
-        frame.sample_rate = rate
-        graph.push(frame)
-        yield from drained()
-    graph.push(None)
-    yield from drained()
+    def push(self, samples: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+        """Take N×C float32; give what is ready."""
+        self._taken += len(samples)
+        yield from self._given_of(self._filters.push(samples))
+
+    def finish(self) -> Iterator[np.ndarray[Any, Any]]:
+        """Give the rest: the filter runs on into silence, which is cut off."""
+        silence = np.zeros((round(_FILTER_SIZE * max(1.0, self._rate / self._target)), self._channels), np.float32)
+        yield from self._given_of(self._filters.push(silence))
+        yield from self._given_of(self._filters.finish())
+
+    def _given_of(self, frames: Iterator[Any]) -> Iterator[np.ndarray[Any, Any]]:
+        for frame in frames:
+            left = max(1, round(self._taken * self._target / self._rate)) - self._given
+            part = frame.to_ndarray().reshape(-1, self._channels)[: max(0, left)]
+            self._given += len(part)
+            yield part

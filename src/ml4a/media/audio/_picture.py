@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from ml4a._core.errors import BadValue
+
+from ..signals import number
+
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 """Seconds between the marks of the time axis."""
 _MARK_WIDTH = 90
@@ -18,7 +22,7 @@ _TALL = 60
 
 _WINDOW = 0.046
 """Seconds of sound behind each column of a spectrogram."""
-_LOWEST, _FLOOR = 30.0, -80.0
+LOWEST, FLOOR = 30.0, -80.0
 """Hz and decibels at the lower ends of its scales."""
 _FIRE = np.array([(6, 5, 20), (44, 17, 84), (125, 31, 105), (212, 72, 66), (250, 155, 60), (252, 240, 175)], np.float32)
 """Colours from silence to loud, even in lightness."""
@@ -48,14 +52,21 @@ def waveform(
     return picture
 
 
-def spectrogram(samples: np.ndarray[Any, Any], rate: int, size: tuple[int, int]) -> Image.Image:
-    """Time to the right, pitch upward in octaves from 30 Hz, brightness in decibels below the loudest, down to -80."""
+def check_band(low: float, high: float, rate: int) -> None:
+    """Raise `BadValue` unless a sound at `rate` has pitches from `low` to `high` Hz."""
+    if not 0 < number("low", low) < number("high", high) <= rate / 2:
+        raise BadValue(f"low and high lie between 0 and {rate / 2:g} Hz, half the rate, not at {low!r} and {high!r}")
+
+
+def spectrogram(
+    samples: np.ndarray[Any, Any], rate: int, size: tuple[int, int], low: float, high: float
+) -> Image.Image:
+    """Time to the right, pitch upward in octaves, brightness in decibels below the loudest, down to -80."""
     width, height = size
     window = 1 << max(4, round(_WINDOW * rate)).bit_length()
     padded = np.pad(samples.mean(axis=1), window // 2)
     centres = ((np.arange(width) + 0.5) * len(samples) / width).astype(int)
-    highest = rate / 2
-    pitches = highest * (_LOWEST / highest) ** (np.arange(height) / max(1, height - 1))
+    pitches = high * (low / high) ** (np.arange(height) / max(1, height - 1))
     bins = np.clip(pitches * window / rate, 0, window // 2)
     levels = np.empty((height, width), np.float32)
     for start in range(0, width, 256):  # a few columns at a time, so that memory does not grow with the picture
@@ -66,7 +77,7 @@ def spectrogram(samples: np.ndarray[Any, Any], rate: int, size: tuple[int, int])
         levels[:, start : start + 256] = magnitudes.T[below] * (1 - share) + magnitudes.T[below + 1] * share
     loudest = float(levels.max()) or 1.0
     decibels = 20 * np.log10(np.maximum(levels / loudest, 1e-5))
-    place = np.clip(1 - decibels / _FLOOR, 0, 1) * (len(_FIRE) - 1)
+    place = np.clip(1 - decibels / FLOOR, 0, 1) * (len(_FIRE) - 1)
     colours = [np.interp(place, np.arange(len(_FIRE)), _FIRE[:, channel]) for channel in range(3)]
     return Image.fromarray(np.stack(colours, axis=2).astype(np.uint8))
 
@@ -95,9 +106,9 @@ def _draw_axis(picture: Image.Image, seconds: float, color: str) -> None:
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(_FONT_SIZE)
     step = next((step for step in _STEPS if step / seconds * width >= _MARK_WIDTH), _STEPS[-1])
-    for number in range(int(seconds / step) + 1):
-        x = round(number * step / seconds * width)
-        label = _clock(number * step, step)
+    for mark in range(int(seconds / step) + 1):
+        x = round(mark * step / seconds * width)
+        label = _clock(mark * step, step)
         if x + 4 + draw.textlength(label, font) > width:
             break
         draw.line([(x, height - _AXIS_HEIGHT + 3), (x, height - 4)], fill=color)

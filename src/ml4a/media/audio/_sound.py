@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import os
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from PIL import Image, ImageColor
 from ml4a._core import files, limits, progress
 from ml4a._core.errors import BadValue
 from ml4a._core.progress import Cancel, OnProgress
+from ml4a._core.record import Record
 
 from ..signals import number
-from . import _mix, _picture, _player, _write
+from . import _loudness, _mix, _picture, _player, _silence, _stretch, _write
 from ._read import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS
 
 INK, PAPER = "#1e5aa0", "white"
@@ -24,6 +26,7 @@ INK, PAPER = "#1e5aa0", "white"
 _MOST_PIXELS = 16_384
 """Of a side of a picture of sound."""
 _MOST_DECIBELS = 200
+_MOST_STRETCH, _MOST_SEMITONES = 10, 24
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -36,6 +39,7 @@ class Sound:
         samples: N×C floats, nominally in [-1, 1] (what is louder is clipped in files that hold no floats); N floats
             are one channel; int16 and int32 become fractions of their largest value. Copied unless read-only.
         rate: Samples a second (Hz).
+        record: What made the sound, if a model did; of what edits make of it, it does not tell, so they leave it out.
 
     Raises:
         BadValue: no samples, a wrong shape, NaN or infinity, a rate out of range.
@@ -43,6 +47,7 @@ class Sound:
 
     samples: np.ndarray[Any, Any]
     rate: int
+    record: Record | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", checked_rate(self.rate))
@@ -57,6 +62,10 @@ class Sound:
     def channels(self) -> int:
         """How many channels there are."""
         return self.samples.shape[1]
+
+    def with_record(self, record: Record | None) -> Sound:
+        """The same sound, whose files tell what made it."""
+        return Sound(self.samples, self.rate, record)
 
     def mono(self) -> Sound:
         """One channel: the mean of left and right; of surround sound, that of `stereo`."""
@@ -100,6 +109,81 @@ class Sound:
         loudest = float(np.abs(self.samples).max())
         return self if loudest == 0 else self._with(self.samples * (_factor("peak", peak) / np.float32(loudest)))
 
+    def loudness(self) -> float:
+        """How loud it is to the ear, in LUFS: ITU-R BS.1770-4, what is much quieter than the rest left out.
+
+        A sine of 997 Hz at -20 dB on both of two channels is at -20. What is below -70 counts as silence, which is at
+        minus infinity. Sounds shorter than 0.4 s, for which the standard has no number, are heard as if repeated.
+        """
+        return _loudness.integrated(self.samples, self.rate)
+
+    def leveled(self, lufs: float = -16, *, peak: float | None = -1) -> Sound:
+        """As loud to the ear as told: -16 LUFS is usual for podcasts, -14 for streamed music, -23 on the air.
+
+        Args:
+            lufs: The loudness to come to, -70 to 0.
+            peak: Decibels that no sample goes beyond, even if the sound then stays quieter; None: it may clip.
+
+        Raises:
+            BadValue: a number out of range.
+        """
+        if not _loudness.SILENT <= number("lufs", lufs) <= 0:
+            raise BadValue(f"lufs must be between {_loudness.SILENT:g} and 0, not {lufs!r}")
+        now = self.loudness()
+        if math.isinf(now):
+            return self
+        factor = _factor("lufs", lufs - now)
+        if peak is not None:
+            factor = min(factor, _factor("peak", peak) / np.abs(self.samples).max())
+        return self._with(self.samples * factor)
+
+    def without_silence(self, threshold: float = -40, keep: float = 0.05, *, pauses: float | None = None) -> Sound:
+        """Without the silence at both ends, and in pauses if told.
+
+        Args:
+            threshold: Decibels of full scale that count as silence: the root of the mean square over 10 ms, of the
+                loudest channel.
+            keep: Seconds of it that stay at either end.
+            pauses: Seconds that longer pauses are cut down to; None leaves them as they are.
+
+        Raises:
+            BadValue: a number out of range, or all of the sound is silence.
+        """
+        if not -_MOST_DECIBELS <= number("threshold", threshold) <= 0:
+            raise BadValue(f"threshold must be between -{_MOST_DECIBELS} and 0 decibels, not {threshold!r}")
+        keep = checked_seconds("keep", keep)
+        pauses = None if pauses is None else checked_seconds("pauses", pauses)
+        loud = _silence.loud_parts(self.samples, self.rate, threshold)
+        if not loud:
+            raise BadValue(f"all of the sound is below {threshold:g} dB, so nothing would be left; lower the threshold")
+        return self._with(_silence.without(self.samples, self.rate, loud, keep, pauses))
+
+    def stretched(self, factor: float) -> Sound:
+        """So many times as long, at the same pitch: 2 is half as fast, 0.5 twice as fast.
+
+        Args:
+            factor: 0.1 to 10; between 0.5 and 2 it sounds best.
+
+        Raises:
+            BadValue: a number out of range.
+        """
+        if not 1 / _MOST_STRETCH <= number("factor", factor) <= _MOST_STRETCH:
+            raise BadValue(f"factor must be between {1 / _MOST_STRETCH:g} and {_MOST_STRETCH}, not {factor!r}")
+        return self if factor == 1 else self._with(_stretch.stretch(self.samples, self.rate, factor))
+
+    def pitched(self, semitones: float) -> Sound:
+        """Higher (positive) or lower by so many semitones, of which an octave has twelve, in the same time.
+
+        Args:
+            semitones: -24 to 24, fractions too.
+
+        Raises:
+            BadValue: a number out of range.
+        """
+        if not -_MOST_SEMITONES <= number("semitones", semitones) <= _MOST_SEMITONES:
+            raise BadValue(f"semitones must be between -{_MOST_SEMITONES} and {_MOST_SEMITONES}, not {semitones!r}")
+        return self if semitones == 0 else self._with(_stretch.pitch(self.samples, self.rate, 2 ** (semitones / 12)))
+
     def waveform(self, size: tuple[int, int] = (800, 180), color: str = INK, background: str = PAPER) -> Image.Image:
         """A picture of the sound over time, with a lane for each channel.
 
@@ -117,13 +201,23 @@ class Sound:
         colors = (_checked_color("color", color), _checked_color("background", background))
         return _picture.waveform(self.samples, self.rate, _checked_size(size), *colors)
 
-    def spectrogram(self, size: tuple[int, int] = (800, 300)) -> Image.Image:
-        """A picture of its pitches over time: octaves upward from 30 Hz, brightness in decibels, 80 below the loudest.
+    def spectrogram(
+        self, size: tuple[int, int] = (800, 300), *, low: float | None = None, high: float | None = None
+    ) -> Image.Image:
+        """A picture of its pitches over time: octaves upward, brightness in decibels, 80 below the loudest.
+
+        Args:
+            size: (width, height) in pixels.
+            low: Hz of its lower edge; None: 30, or less at rates that hold little more.
+            high: Hz of its upper edge; None: half the rate, the highest that there is.
 
         Raises:
-            BadValue: a size that is none.
+            BadValue: a size that is none, or pitches that the sound does not have.
         """
-        return _picture.spectrogram(self.samples, self.rate, _checked_size(size))
+        high = self.rate / 2 if high is None else high
+        low = min(_picture.LOWEST, high / 2) if low is None else low
+        _picture.check_band(low, high, self.rate)
+        return _picture.spectrogram(self.samples, self.rate, _checked_size(size), low, high)
 
     def _repr_html_(self) -> str:
         """Notebooks show the waveform and a player."""
@@ -138,6 +232,7 @@ class Sound:
         *,
         overwrite: bool = False,
         bits: int | None = None,
+        record: Record | None = None,
         on_progress: OnProgress | None = None,
         cancel: Cancel | None = None,
     ) -> Path:
@@ -147,6 +242,8 @@ class Sound:
             path: Where. The suffix chooses: .wav, .flac, .mp3, .ogg or .opus (Opus), .m4a (AAC).
             overwrite: Whether a file of that name may be replaced.
             bits: A sample: 16 (default), 24 or 32 (floats, nothing is clipped) in WAV, 16 or 24 in FLAC.
+            record: What made the sound, by default its own record; `ml4a inspect` reads it. None is written under
+                `ML4A_RECORD=0`.
             on_progress: Called with `Progress`, in seconds of sound, now and then.
             cancel: Stops the work from another thread.
 
@@ -165,7 +262,8 @@ class Sound:
             progress.listening(on_progress, cancel),
             files.atomic(target, overwrite=overwrite) as temporary,
         ):
-            _write.write(temporary, self.samples, self.rate, bits=bits, name=target.name)
+            text = _write.record_text(record or self.record)
+            _write.write(temporary, self.samples, self.rate, bits=bits, name=target.name, record=text)
         return target
 
     def _with(self, samples: np.ndarray[Any, Any]) -> Sound:

@@ -1,19 +1,27 @@
-"""Samples in, a sound file out."""
+"""Samples in, a sound file out: all at once, or block by block."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ml4a._core import progress
 from ml4a._core.errors import BadValue
+from ml4a._core.record import Record
+from ml4a._core.record import enabled as records_enabled
 
+from .. import _record_tags
 from .._ffmpeg import output_file
 from . import _mix
+from ._filters import CHUNK
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +38,17 @@ _WAV = _Format("wav", {16: "pcm_s16le", 24: "pcm_s24le", 32: "pcm_f32le"}, 64, {
 _FLAC = _Format("flac", {16: "flac", 24: "flac"}, 8)
 _MP3 = _Format("mp3", {0: "libmp3lame"}, 2)
 _OPUS = _Format("ogg", {0: "libopus"}, 2)
-_M4A = _Format("mp4", {0: "aac"}, 2, {"movflags": "faststart"})
+_M4A = _Format("mp4", {0: "aac"}, 2, {"movflags": "faststart+use_metadata_tags"})
 FORMATS = {".wav": _WAV, ".flac": _FLAC, ".mp3": _MP3, ".ogg": _OPUS, ".opus": _OPUS, ".m4a": _M4A}
 
 _SAMPLES = {"pcm_s16le": "s16", "pcm_s24le": "s32", "pcm_f32le": "flt", "libopus": "flt"}
 _BITS_PER_CHANNEL = {"libopus": 96_000, "aac": 128_000}
 """Bits a second that leave nothing to be heard of the loss."""
+_LEAST = {"aac": 1024}
+"""Samples below which nothing is heard: players skip a packet that lasts less than a millisecond in MP4."""
 _BEST_VARIABLE_RATE = {"flags": "+qscale", "global_quality": "0"}
 """For MP3: at low constant rates, LAME makes the sound 5 % quieter."""
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-_CHUNK = 1 << 16
 
 
 def check(path: Path, channels: int, bits: int | None) -> None:
@@ -60,10 +69,20 @@ def check(path: Path, channels: int, bits: int | None) -> None:
         raise BadValue(f"bits must {allowed} in {path.suffix} files, not {bits!r}")
 
 
-def write(path: Path, samples: np.ndarray[Any, Any], rate: int, *, bits: int | None, name: str) -> None:
-    """Write N×C float32 to `path`, whose suffix chooses the format; `check` comes first.
+def layout(channels: int) -> str:
+    """FFmpeg's name for so many channels: where the speakers stand, if that is usual."""
+    return _LAYOUTS.get(channels, f"{channels} channels")
 
-    A rate that the codec does not know becomes the next higher one that it does.
+
+def record_text(record: Record | None) -> str | None:
+    """A record as it is written into files, if records are written at all."""
+    return record.to_json() if record is not None and records_enabled() else None
+
+
+def write(
+    path: Path, samples: np.ndarray[Any, Any], rate: int, *, bits: int | None, name: str, record: str | None = None
+) -> None:
+    """Write N×C float32 to `path`, whose suffix chooses the format; `check` comes first.
 
     Args:
         path: Where.
@@ -71,49 +90,95 @@ def write(path: Path, samples: np.ndarray[Any, Any], rate: int, *, bits: int | N
         rate: Hz.
         bits: A sample; None: 16 where there is a choice.
         name: What progress is reported of.
+        record: JSON for the file's metadata.
 
     Raises:
         BadValue: the codec does not take such a rate.
         OSError: the file cannot be written.
     """
-    import av
-    import av.error
+    total = len(samples) / rate
+    with encoder(path, rate, samples.shape[1], bits=bits, record=record) as file:
+        for start in range(0, len(samples), CHUNK):
+            progress.report(name, start / rate, total, "s")
+            file.write(samples[start : start + CHUNK])
+    progress.report(name, total, total, "s")
 
+
+@contextlib.contextmanager
+def encoder(path: Path, rate: int, channels: int, *, bits: int | None, record: str | None) -> Iterator[Encoder]:
+    """A file that takes samples block by block, as `write` does all at once; complete if the `with` block ends well."""
     chosen = FORMATS[path.suffix.lower()]
-    codec = chosen.codecs[bits or min(chosen.codecs)]
-    known = av.Codec(codec, "w").audio_rates
-    if known and rate not in known:
-        target = min((each for each in known if each > rate), default=max(known))
-        samples, rate = _mix.resample(samples, rate, target), target
-    try:
-        with output_file(path, chosen.muxer, chosen.options) as output:
-            layout = _LAYOUTS.get(samples.shape[1], f"{samples.shape[1]} channels")
-            options = _BEST_VARIABLE_RATE if codec == "libmp3lame" else None
-            track: Any = output.add_stream(codec, rate=rate, layout=layout, options=options)
-            track.codec_context.format = _sample_format(codec, bits)
-            if codec in _BITS_PER_CHANNEL:
-                track.codec_context.bit_rate = samples.shape[1] * _BITS_PER_CHANNEL[codec]
-            for frame in _frames(samples, rate, layout, name):
-                output.mux(track.encode(frame))
-            output.mux(track.encode(None))
-    except av.error.ArgumentError as error:
-        reason = f"{rate} samples a second cannot be encoded as {path.suffix} ({error.strerror})"
-        raise BadValue(f"{reason}; use .resampled(48000), or save as .wav") from None
+    with output_file(path, chosen.muxer, chosen.options) as output:
+        if record is not None:
+            output.metadata.update(_record_tags.of(record, chosen.muxer))
+        encoding = Encoder(output, chosen, path.suffix, rate, channels, bits)
+        yield encoding
+        encoding.finish()
+
+
+class Encoder:
+    """The one track of a sound file that is being written.
+
+    A rate that the codec does not know becomes the next higher one that it does.
+    """
+
+    def __init__(
+        self, output: OutputContainer, chosen: _Format, suffix: str, rate: int, channels: int, bits: int | None
+    ) -> None:
+        import av
+
+        codec = chosen.codecs[bits or min(chosen.codecs)]
+        known = av.Codec(codec, "w").audio_rates
+        self._rate, self._resampler = rate, None
+        if known and rate not in known:
+            self._rate = min((each for each in known if each > rate), default=max(known))
+            self._resampler = _mix.Resampler(rate, self._rate, channels)
+        self._output, self._suffix, self._done = output, suffix, 0
+        self._channels, self._layout = channels, layout(channels)
+        options = _BEST_VARIABLE_RATE if codec == "libmp3lame" else None
+        self._track: Any = output.add_stream(codec, rate=self._rate, layout=self._layout, options=options)
+        self._track.codec_context.format = _sample_format(codec, bits)
+        if codec in _BITS_PER_CHANNEL:
+            self._track.codec_context.bit_rate = channels * _BITS_PER_CHANNEL[codec]
+
+    def write(self, samples: np.ndarray[Any, Any]) -> None:
+        """Take N×C float32 more.
+
+        Raises:
+            BadValue: the codec does not take such a rate.
+            OSError: the file cannot be written.
+        """
+        for start in range(0, len(samples), CHUNK):
+            part = samples[start : start + CHUNK]
+            for converted in [part] if self._resampler is None else self._resampler.push(part):
+                self._encode(converted)
+
+    def finish(self) -> None:
+        """Write what is still held back."""
+        for converted in () if self._resampler is None else self._resampler.finish():
+            self._encode(converted)
+        missing = _LEAST.get(self._track.codec_context.name, 1) - self._done
+        if missing > 0:
+            self._encode(np.zeros((missing, self._channels), np.float32))
+        self._output.mux(self._track.encode(None))
+
+    def _encode(self, samples: np.ndarray[Any, Any]) -> None:
+        import av.error
+
+        if not len(samples):
+            return
+        flat = np.ascontiguousarray(samples).reshape(1, -1)
+        frame: Any = av.AudioFrame.from_ndarray(flat, format="flt", layout=self._layout)
+        frame.sample_rate, frame.pts = self._rate, self._done
+        self._done += len(samples)
+        try:
+            self._output.mux(self._track.encode(frame))
+        except av.error.ArgumentError as error:
+            reason = f"{self._rate} samples a second cannot be encoded as {self._suffix} ({error.strerror})"
+            raise BadValue(f"{reason}; use .resampled(48000), or save as .wav") from None
 
 
 def _sample_format(codec: str, bits: int | None) -> str:
     if codec == "flac":
         return "s32" if bits == 24 else "s16"
     return _SAMPLES.get(codec, "fltp")
-
-
-def _frames(samples: np.ndarray[Any, Any], rate: int, layout: str, name: str) -> Iterator[Any]:
-    from av import AudioFrame
-
-    for start in range(0, len(samples), _CHUNK):
-        progress.report(name, start / rate, len(samples) / rate, "s")
-        part = np.ascontiguousarray(samples[start : start + _CHUNK]).reshape(1, -1)
-        frame = AudioFrame.from_ndarray(part, format="flt", layout=layout)
-        frame.sample_rate, frame.pts = rate, start
-        yield frame
-    progress.report(name, len(samples) / rate, len(samples) / rate, "s")

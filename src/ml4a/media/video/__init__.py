@@ -23,17 +23,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ml4a._core import limits
 from ml4a._core.errors import BadMedia, BadValue, NotFound
 
-from .. import _containers, sources
+from .. import _containers, _record_tags, sources
 from .._ffmpeg import open_container
 from ..image import _formats, _kinds, _metadata, _sheets
 from ..motion import Colors, Engine, dis
 from . import _camera, _edits, _motion, _together
 from ._clip import Clip, track_of
 from ._demux import FilmFile
-from ._encode_film import RECORD_TAG
 from ._frames import Frame
 from ._made import MadeFrames, Make, Pictures, in_batches
 from ._player import Player
@@ -106,22 +104,21 @@ def is_film(source: str | bytes | os.PathLike[str]) -> bool:
 
 
 def read_record_text(source: str | bytes | os.PathLike[str]) -> str | None:
-    """The JSON of the record in a film, animation or picture, unchecked (`Record.from_json` checks it), or None.
+    """The JSON of the record in a film, picture or sound, unchecked (`Record.from_json` checks it), or None.
 
     Raises:
         NotFound, BadMedia: as `open`; or the record is larger than any of ours.
     """
+    from ..audio import _containers as _sounds
+
     found = source if isinstance(source, bytes) else sources.locate(source)
     with sources.open_file(found) as file:
-        container = _containers.sniff(file)
+        container = _containers.sniff(file) or _sounds.sniff(file)
     if container in (None, "gif", "webp", "apng"):
         return _metadata.read_record_text(found)
-    with open_container(found, container) as film:
-        text = next((value for key, value in film.metadata.items() if key.lower() == RECORD_TAG), None)
-    if text is not None and len(text) > limits.RECORD_BYTES:
-        most = limits.RECORD_BYTES >> 10
-        raise BadMedia(f"{sources.shown(found)} carries a record of more than {most} KiB, which none of ours has")
-    return text
+    with open_container(found, container) as opened:
+        tables = [opened.metadata, *(stream.metadata for stream in opened.streams)]
+        return _record_tags.find(tables, sources.shown(found))
 
 
 def camera(name: str | int = 0, *, size: tuple[int, int] | None = None, rate: float | None = None) -> Clip:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _record_tags
 from .._ffmpeg import output_file
 from . import _sound
 from ._frames import Frame, on_white
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 TRANSPARENT = frozenset(["mov", "webm"])
 """Containers of codecs that have transparency: ProRes and VP9."""
-RECORD_TAG = "ml4a"
 
 _HD_COLORS, _SD_COLORS = 1, 6
 """BT.709 and BT.601, in ITU-T H.273."""
@@ -64,7 +64,7 @@ def write_film(
     with contextlib.ExitStack() as closing:
         output = closing.enter_context(output_file(path, muxer, options))
         if record is not None:
-            output.metadata.update({RECORD_TAG: record, "comment": "made with ml4a"})
+            output.metadata.update(_record_tags.of(record, muxer))
         pictures = _Pictures(output, first, source.header, quality)
         sound = None
         if source.track is not None:

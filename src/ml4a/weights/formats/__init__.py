@@ -14,7 +14,7 @@ from .mapped import reading
 
 __all__ = ["FORMATS", "PAIRS", "Archive", "Source", "Tensor", "identify", "read"]
 
-FORMATS = ("safetensors", "torch", "stylegan", "ncnn", "keras", "onnx", "tf_checkpoint", "tf_graph", "numpy")
+FORMATS = ("safetensors", "torch", "stylegan", "ncnn", "keras", "onnx", "tf_checkpoint", "tf_graph", "numpy", "dlib")
 """Each is the name of the module that reads it."""
 PAIRS = {"ncnn": "(.param, .bin)", "tf_checkpoint": "(.index, .data-00000-of-00001)"}
 """The formats whose networks are two files, and what these are called."""
@@ -35,6 +35,8 @@ _MAGIC = {
     rb"\x93NUMPY": "numpy",
     rb"\x89HDF\r\n\x1a\n": "keras",
     rb"7767517\s": "ncnn",
+    # A version, and then a loss by its name, or the sizes of a mean shape.
+    rb"(?s)\x01\x01(\x01.loss_|\x81.\x81\x01|\x82..\x81\x01)": "dlib",
     rb"(?s)[^{].{7}\{": "safetensors",
     # ONNX has no magic: its first field is the version of its format, then comes another one that it has.
     rb"\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42\x72]": "onnx",

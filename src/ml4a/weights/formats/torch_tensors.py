@@ -144,6 +144,11 @@ def _device(kind: Any, index: Any = None) -> str:
     return kind
 
 
+def _backend() -> str:
+    """What each module of before torch 1.2 names as its attribute: who computes."""
+    return "THNN"
+
+
 _STORAGES = {
     "BoolStorage": "bool",
     "ByteStorage": "uint8",
@@ -179,6 +184,7 @@ NAMES: dict[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor_v2,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
     ("torch._utils", "_rebuild_parameter_with_state"): _rebuild_parameter,
+    ("torch.nn.backends.thnn", "_get_thnn_function_backend"): _backend,
     **{("torch", dtype): dtype for dtype in DTYPES},
     **{(module, name): dtype for module in ("torch", "torch.cuda") for name, dtype in _STORAGES.items()},
     # Modules keep their activation as an attribute. It is only a name here: a text, which cannot be called.
