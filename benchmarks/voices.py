@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
+import ml4a
+from ml4a import image
+from ml4a.models import _mtcnn
 from ml4a.networks.batch_norm import folded
 from ml4a.networks.tacotron2 import Tacotron2
 from ml4a.networks.tacotron2_decoding import dropout
@@ -28,6 +35,7 @@ def main() -> None:
         waveglow()
         tacotron2()
         wav2lip()
+    mtcnn()
 
 
 def waveglow() -> None:
@@ -85,6 +93,50 @@ def wav2lip() -> None:
         },
         rounds=3,
     )
+
+
+def mtcnn() -> None:
+    networks = ml4a.load("face").networks
+    astronaut = image.sample("astronaut")
+    for name, size in (("one face in 512x512", (512, 512)), ("six in 1536x1024", (1536, 1024))):
+        picture = Image.new("RGB", size)
+        for left in range(0, size[0], 512):
+            for top in range(0, size[1], 512):
+                picture.paste(astronaut, (left, top))
+        pixels = image.to_array(picture)
+        smallest = 0.04 * size[1]
+
+        def ours(pixels: np.ndarray = pixels, smallest: float = smallest) -> _mtcnn.Found:
+            return _mtcnn.find(pixels, *networks, smallest=smallest, threshold=0.9)
+
+        def plain(pixels: np.ndarray = pixels, smallest: float = smallest) -> _mtcnn.Found:
+            pnet, rnet, onet = networks
+            look: Any = _OneByOne(pixels)
+            boxes = _mtcnn.proposed(look, pnet, _mtcnn.SMALLEST / smallest, *pixels.shape[:2])
+            return _mtcnn.judged(look, onet, _mtcnn.refined(look, rnet, boxes), 0.9)
+
+        assert len(ours().boxes) == len(plain().boxes) > 0
+        race(f"MTCNN, {name}", {"ml4a": ours, "each square cut out and scaled by itself, eager": plain}, rounds=3)
+
+
+class _OneByOne:
+    """What a network is shown of a picture, as the original has it: each square is scaled by itself."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, picture: np.ndarray) -> None:
+        self.size = (picture.shape[1], picture.shape[0])
+        self._pixels = torch.from_numpy(picture).permute(2, 0, 1)[None] * 255
+
+    def level(self, height: int, width: int) -> torch.Tensor:
+        return self._shown(self._pixels, height, width)
+
+    def squares(self, boxes: np.ndarray, side: int) -> Iterator[torch.Tensor]:
+        if len(boxes):
+            yield torch.cat([self._shown(self._pixels[:, :, y1:y2, x1:x2], side, side) for x1, y1, x2, y2 in boxes])
+
+    def _shown(self, pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        return (F.interpolate(pixels, (height, width), mode="area") - 127.5) * 0.0078125
 
 
 def _plain(network: WaveGlow, mel: torch.Tensor, noise: torch.Tensor, sigma: float) -> torch.Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 
 State = Mapping[str, np.ndarray]
 Layer = tuple[Any, ...]
-"""The kind, and what is not a tensor: stride and padding of a `con`, size and stride of a pooling."""
+"""The kind, and what is not a tensor: stride, padding and version of a `con`, size and stride of a pooling."""
 
 RELU: Layer = ("relu",)
 TAG: Layer = ("tag",)
@@ -161,11 +161,13 @@ def _alias(*shape: int) -> bytes:
     return integers(1, *shape)
 
 
-def _con(_: str, own: State, stride: int, padding: int) -> bytes:
-    filters = own["filters"]
+def _con(_: str, own: State, stride: int, padding: int, version: int = 4) -> bytes:
+    """Version 5 says whether there are biases."""
+    filters, biased = own["filters"], "biases" in own
     sizes = integers(len(filters), *filters.shape[2:], stride, stride, padding, padding)
-    aliases = _alias(*filters.shape) + _alias(1, len(filters), 1, 1)
-    return text("con_4") + _joined(own) + sizes + aliases + numbers((1, 1, 1, 0), 53)
+    aliases = _alias(*filters.shape) + (_alias(1, len(filters), 1, 1) if biased else _alias(0, 0, 0, 0))
+    flag = b"" if version < 5 else b"1" if biased else b"0"
+    return text(f"con_{version}") + _joined(own) + sizes + aliases + numbers((1, 1, 1, 0), 53) + flag
 
 
 def _affine(_: str, own: State) -> bytes:

@@ -1,4 +1,4 @@
-"""Wav2Lip: what training saved, optimiser and all, its keys in those of DataParallel; SyncNet likewise; bare S3FD."""
+"""Wav2Lip: what training saved, optimiser and all, its keys in those of DataParallel; SyncNet likewise."""
 
 from __future__ import annotations
 
@@ -63,35 +63,9 @@ def expert_shapes(
     )
 
 
-def detector_shapes(
-    widths: Sequence[int] = (64, 128, 256, 512, 512),
-    middle: int = 1024,
-    further: Sequence[int] = (256, 512, 128, 256),
-    backgrounds: int = 3,
-) -> Shapes:
-    """Every key that S3FD has."""
-    found: Shapes = {}
-    given = 3
-    for block, (width, number) in enumerate(zip(widths, (2, 2, 3, 3, 3), strict=True), start=1):
-        for place in range(1, number + 1):
-            found |= convolution(f"conv{block}_{place}", given, width)
-            given = width
-    found |= convolution("fc6", given, middle) | convolution("fc7", middle, middle, 1)
-    found |= convolution("conv6_1", middle, further[0], 1) | convolution("conv6_2", further[0], further[1])
-    found |= convolution("conv7_1", further[1], further[2], 1) | convolution("conv7_2", further[2], further[3])
-    seen = {f"conv{block}_3_norm": widths[block - 1] for block in (3, 4, 5)}
-    found |= {f"{name}.weight": (width,) for name, width in seen.items()}
-    for name, width in {**seen, "fc7": middle, "conv6_2": further[1], "conv7_2": further[3]}.items():
-        found |= convolution(f"{name}_mbox_conf", width, backgrounds + 1 if name == "conv3_3_norm" else 2)
-        found |= convolution(f"{name}_mbox_loc", width, 4)
-    return found
-
-
 def save(role: str, path: Path, state: Mapping[str, np.ndarray]) -> Path:
     """As the originals' training wrote them: streams of torch before 1.6."""
     tensors = containers.tensors(state)
-    if "conv1_1.weight" in state:
-        return containers.save_stream(path, tensors)
     trained: dict[str, Any] = {
         "state_dict": {f"module.{key}": tensor for key, tensor in tensors.items()},
         "optimizer": _optimizer(state),
@@ -155,18 +129,11 @@ _SMALL_EXPERT: dict[str, Any] = {
     "audio": [3, 4, 5, 6, 10],
     "audio_repeats": [0, 1, 2, 1],
 }
-_SMALL_DETECTOR: dict[str, Any] = {
-    "widths": [3, 4, 5, 6, 7],
-    "middle": 9,
-    "further": [4, 8, 3, 5],
-    "backgrounds": 2,
-}
 
 OFFICIAL = {"gan": {"network": shapes()}, "exact": {"network": shapes()}}
-SMALL = {"gan": {"network": shapes(**_SMALL)}, "s3fd": {"face_detector": detector_shapes(**_SMALL_DETECTOR)}}
+SMALL = {"gan": {"network": shapes(**_SMALL)}}
 NETWORKS = {
     "wav2lip:build": shapes(**_SMALL),
     "syncnet:build": expert_shapes(**_SMALL_EXPERT),
-    "s3fd:build": detector_shapes(**_SMALL_DETECTOR),
 }
-HYPER_PARAMETERS = {"Wav2Lip": _SMALL, "SyncNet": _SMALL_EXPERT, "S3FD": _SMALL_DETECTOR}
+HYPER_PARAMETERS = {"Wav2Lip": _SMALL, "SyncNet": _SMALL_EXPERT}

@@ -13,23 +13,30 @@ from ml4a.networks.architectures import ARCHITECTURES
 LIGHT = {"real_esrgan": "animevideo"}
 """Weights that compute sooner than a model's default: they keep clauses in the quick tier in its stead."""
 HEAVY = {
-    "style_transfer": ("precision", "threads", "tiling", "films", "purity", "kinds", "transparency", "grey"),
-    "neural_style": ("precision", "tiling"),
+    "deepdream": ("errors", "nothing"),
+    "face": ("errors", "what"),
+    "neural_style": ("errors", "films", "precision", "threads", "tiling"),
+    "real_esrgan": ("transparency", "what"),
+    "semantic_segmentation": ("precision", "threads"),
+    "style_transfer": (
+        *("errors", "films", "grey", "kinds", "precision", "purity", "record", "threads", "tiling", "transparency"),
+    ),
+    "torch_dreams": ("errors", "kinds"),
 }
-"""Clauses that take a model seconds, and that one of its kind keeps in the quick tier."""
-OWN = ("transparency",)
-"""Clauses that the default weights keep there, too: light ones change the tones that these look at."""
+"""Clauses that take a model seconds, and that others of its kind keep in the quick tier."""
 
 
 def walk():
     """Each model, or its light weights, with each clause."""
     pairs = [(name, clause) for name in registry.names() for clause in clauses_of(registry.model_class(name))]
     for name, clause in pairs:
-        light = name in LIGHT and clause.__name__ not in OWN
-        if light:
-            yield pytest.param(f"{name}/{LIGHT[name]}", clause, id=f"{name}/{LIGHT[name]}-{clause.__name__}")
-        heavy = clause.__name__ in HEAVY.get(name, ())
-        yield pytest.param(name, clause, id=f"{name}-{clause.__name__}", marks=[pytest.mark.slow] * (light or heavy))
+        heavy = [pytest.mark.slow] * (clause.__name__ in HEAVY.get(name, ()))
+        if name in LIGHT and clause.__name__ != "transparency":  # light ones change the tones that it looks at
+            yield pytest.param(
+                f"{name}/{LIGHT[name]}", clause, id=f"{name}/{LIGHT[name]}-{clause.__name__}", marks=heavy
+            )
+            heavy = [pytest.mark.slow]
+        yield pytest.param(name, clause, id=f"{name}-{clause.__name__}", marks=heavy)
 
 
 SMALL = checkpoints.small_defaults()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import warm_command
 from PIL import Image
+from tiers import quick
 
 import ml4a as library
 from ml4a import image, video
@@ -139,6 +140,7 @@ def test_a_file_without_a_record_says_so(ml4a, photo):
     assert b"carries no record" in done.stderr
 
 
+@pytest.mark.slow
 def test_no_record_leaves_none(ml4a, photo, tmp_path):
     ok(ml4a("sketch", "photo.png", "--no-record", "-o", "a.png"))
     ok(ml4a("sketch", "photo.png", "-o", "b.png", ML4A_RECORD="0"))
@@ -180,12 +182,13 @@ def test_repeat_says_which_version_differs(ml4a, photo, tmp_path):
     assert b"was 1.0" in done.stderr
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif", ".gif"])
+@pytest.mark.parametrize("suffix", quick([".png", ".jpg", ".webp", ".tif", ".avif", ".gif"], 2))
 def test_a_record_goes_along_in_every_format(suffix, ml4a, photo, tmp_path):
     ok(ml4a("sketch", "photo.png", "-o", f"out{suffix}"))
     assert read_record(tmp_path / f"out{suffix}").model == "hed"
 
 
+@pytest.mark.slow
 def test_doctor_names_what_is_slow_and_how_to_mend_it(interpreter):
     assert "all is well" in ok(interpreter("doctor", OMP_NUM_THREADS=str(os.cpu_count())))
     text = ok(interpreter("doctor", ONEDNN_MAX_CPU_ISA="AVX2", OMP_NUM_THREADS="1"))
@@ -206,10 +209,12 @@ MATCH = ("match-color", "photo.png", "--reference", "sample:ink", "-o", "out.png
 
 @pytest.mark.parametrize(
     "settings",
-    [
-        *({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}, {"COLUMNS": "1"}, {"TZ": "Nowhere/Land"}, {"HOME": ""}),
-        *({"LC_ALL": "de_DE.UTF-8"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
-    ],
+    quick(
+        [
+            *({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"LC_ALL": "de_DE.UTF-8"}, {"HOME": ""}),
+            *({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}, {"COLUMNS": "1"}, {"TZ": "Nowhere/Land"}),
+        ]
+    ),
     ids=str,
 )
 def test_any_terminal_language_and_time_zone_will_do(settings, ml4a, interpreter, photo, tmp_path):
@@ -220,6 +225,7 @@ def test_any_terminal_language_and_time_zone_will_do(settings, ml4a, interpreter
     assert np.array_equal(image.to_array(tmp_path / "out.png"), image.to_array(tmp_path / "plain.png"))
 
 
+@pytest.mark.slow
 def test_help_has_no_colours_where_none_are_wanted(interpreter):
     for settings in ({"NO_COLOR": "1", "FORCE_COLOR": ""}, {"TERM": "dumb"}, {}):
         assert "\x1b" not in ok(interpreter("match-color", "--help", **settings))
@@ -255,7 +261,7 @@ def test_names_that_are_too_long_are_said_to_be(ml4a, photo):
 
 
 @pytest.mark.parametrize("verb", ["upscale", "sketch"])
-@pytest.mark.parametrize("size", [(1, 1), (3000, 1), pytest.param((20000, 1), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", quick([(1, 1), (3000, 1), (20000, 1)]))
 def test_a_point_and_a_line(verb, size, ml4a, tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "thin.png")

@@ -146,6 +146,7 @@ def test_a_film_is_turned_about_and_slowed_down(ml4a, film, tmp_path):
     assert slow.sound.duration == pytest.approx(4, abs=0.1)
 
 
+@pytest.mark.slow
 def test_motion_is_shown_in_colours(ml4a, photo, film, tmp_path):
     image.save(photo[:, :110], tmp_path / "a.png")
     image.save(photo[:, 6:116], tmp_path / "b.png")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
+import pressing
 import pytest
 import toy_painter
 from PIL import Image
@@ -44,17 +41,8 @@ def folder(photo, home, tmp_path, monkeypatch):
 
 def interrupted(folder: Path, *arguments: str) -> tuple[int, bytes, str]:
     """Start the verb, press Ctrl-C once it paints; its status, output and errors."""
-    command = [sys.executable, "-m", "ml4a", "paint-over", *arguments]
-    command += ["--style", "red.png", "--iterations", str(10**9)]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as worker:
-        deadline = time.monotonic() + 60
-        while not Path(os.environ[toy_painter.MARKER]).exists():
-            assert worker.poll() is None, worker.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        worker.send_signal(signal.SIGINT)
-        output, errors = worker.communicate(timeout=60)
-    return worker.returncode, output, errors.decode()
+    command = ["paint-over", *arguments, "--style", "red.png", "--iterations", str(10**9)]
+    return pressing.ctrl_c(*command, cwd=folder, when=Path(os.environ[toy_painter.MARKER]).exists)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def test_masks_of_earlier_stages_are_the_original_ones(network, features, figure
     assert figures.error(figure, mask) < TOLERANCE
 
 
+@pytest.mark.slow
 def test_a_file_without_counters_gives_the_same_network(network):
     state = deterministic.state_dict(official.shapes())
     old = {key: array for key, array in state.items() if not key.endswith("num_batches_tracked")}

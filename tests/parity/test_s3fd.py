@@ -7,11 +7,11 @@ import deterministic
 import numpy as np
 import pytest
 import torch
-from checkpoints import wav2lip as official
+from checkpoints import face as official
 from figures import Figures
 
 from ml4a._core.errors import BadWeights
-from ml4a.models._s3fd import Finder, candidates, kept, sure
+from ml4a.models._s3fd import Finder, _size, candidates, kept, sure
 from ml4a.networks import from_state_dict
 from ml4a.networks.s3fd import S3FD
 
@@ -30,14 +30,14 @@ def figures() -> Figures:
 @pytest.fixture(scope="module")
 def maps() -> tuple[torch.Tensor, ...]:
     """What the network gives."""
-    network = from_state_dict("wav2lip", deterministic.state_dict(official.detector_shapes()))
+    network = from_state_dict("wav2lip", deterministic.state_dict(official.s3fd()))
     picture = deterministic.uniform("s3fd", (1, 96, 128, 3), 0, 255) - MEAN
     with torch.inference_mode():
         return network(torch.from_numpy(picture.transpose(0, 3, 1, 2)))
 
 
 def test_the_keys_are_the_official_ones():
-    assert checkpoints.digest(official.detector_shapes()) == KEYS
+    assert checkpoints.digest(official.s3fd()) == KEYS
 
 
 @pytest.mark.parametrize("number", range(12))
@@ -129,6 +129,15 @@ def test_faces_are_told_in_the_pixels_of_the_picture(monkeypatch):
     assert faces[0].score == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-6)
     monkeypatch.setenv("ML4A_MEMORY", str(48 * 64 * S3FD.bytes_per_pixel))
     assert finder(picture)[0].box == (-96, -96, 160, 160), "looked at in half the size"
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 60_000), (60_000, 2), (1, 1), (900, 1600), (20, 200)])
+def test_a_picture_is_never_enlarged_beyond_the_memory(height, width):
+    across, down = _size(height, width, 100_000)
+    assert across * down <= 100_500
+    assert min(across, down) >= 32
+    if height * width > 10 < min(height, width):
+        assert across / down == pytest.approx(width / height, rel=0.02)
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 200), (40, 33)])

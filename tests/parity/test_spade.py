@@ -11,6 +11,7 @@ import pytest
 import torch
 from checkpoints import spade as official
 from figures import Figures, layers
+from tiers import quick
 from torch.nn import functional as F
 
 from ml4a import segmentation
@@ -30,7 +31,7 @@ KEYS = {
 """The digests of the keys and shapes of the original's networks."""
 MIDDLES = ("fc", "head_0.norm_0", "head_0", "G_middle_1", "up_0", "up_3")
 EDGES = ("coco", "cityscapes")
-VARIANTS = ["coco", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ade20k", "cityscapes", "landscapes"))]
+VARIANTS = quick(["coco", "ade20k", "cityscapes", "landscapes"])
 """Each takes seconds to fill."""
 
 

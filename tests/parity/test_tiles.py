@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiers import quick
 
 from ml4a import weights
 from ml4a.media import samples
@@ -50,11 +51,7 @@ def test_enlarged_pictures_have_no_seams(variant, sample, size, tile):
 
 
 @pytest.mark.parametrize(
-    ("sample", "ceil"),
-    [
-        *(("chelsea", True), ("coffee", False)),
-        *(pytest.param(*case, marks=pytest.mark.slow) for case in (("chelsea", False), ("coffee", True))),
-    ],
+    ("sample", "ceil"), quick([("chelsea", True), ("coffee", False), ("chelsea", False), ("coffee", True)], rows=True)
 )
 def test_edges_in_tiles_are_the_edges_of_the_whole(sample, ceil):
     file = weights.fetch("hed/bsds")["network"]

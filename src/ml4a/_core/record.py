@@ -6,6 +6,7 @@ data: it is bounded, checked field by field, and names nothing that is imported 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -68,8 +69,9 @@ class Record:
     """For films: how much each frame was held to the one before."""
 
     def to_json(self) -> str:
-        """As one line of JSON."""
-        return json.dumps({"format": FORMAT, **_plain(self)}, ensure_ascii=False, separators=(",", ":"))
+        """As one line of JSON; half characters, which no file can hold in UTF-8, are escaped."""
+        text = json.dumps({"format": FORMAT, **_plain(self)}, ensure_ascii=False, separators=(",", ":"))
+        return text.encode(errors="backslashreplace").decode()
 
     @classmethod
     def from_json(cls, text: str) -> Record:
@@ -96,9 +98,13 @@ def enabled() -> bool:
 
 @functools.cache
 def versions(*more: str) -> dict[str, str]:
-    """Versions of what a result depends on: always the same few distributions, and `more`."""
-    names = ("ml4a", "torch", "numpy", "pillow", "opencv-python-headless", "av", *more)
-    return {name: importlib.metadata.version(name) for name in names}
+    """Versions of what a result depends on: always the same few distributions, and those of `more` that are here."""
+    names = ("ml4a", "torch", "numpy", "pillow", "opencv-python-headless", "av")
+    found = {name: importlib.metadata.version(name) for name in names}
+    for name in more:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # of an extra, and not needed this time
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def digest(*parts: bytes | memoryview) -> str:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from ml4a import weights
 from ml4a._core.record import Record
+from ml4a.media import sources
 from ml4a.models import registry
 
 from . import moving
@@ -114,7 +115,7 @@ def _record_lines(record: Record, indent: str = "") -> list[str]:
     lines = [
         f"{indent}model      {record.model} ({record.operation}), weights {record.weights}",
         *(f"{indent}           {role} {digest}" for role, digest in record.digests.items()),
-        *(f"{indent}{name:<10} {value}" for name, value in record.parameters.items()),
+        *(f"{indent}{name:<10} {sources.printable(str(value))}" for name, value in record.parameters.items()),
         f"{indent}computed   on {record.device} in {record.dtype}",
     ]
     if record.seed is not None:

@@ -36,6 +36,14 @@ def flag(parameter: Parameter) -> inspect.Parameter:
     return option(parameter.name, kind, parameter.default, text, negative=negative, **reading)
 
 
+def positional(name: str, text: str, *, required: bool = True) -> inspect.Parameter:
+    """An argument without a flag, with its help text, which shows its name in capitals."""
+    kind: Any = str if required else str | None
+    annotation = Annotated[kind, cyclopts.Parameter(name=name.upper(), help=text, show_default=False)]
+    default = inspect.Parameter.empty if required else None
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY, default=default, annotation=annotation)
+
+
 def option(
     name: str, kind: Any, default: Any, text: str, *flags: str, negative: str = "", **reading: Any
 ) -> inspect.Parameter:

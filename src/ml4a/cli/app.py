@@ -28,9 +28,9 @@ from . import weights as weights_commands
 from .run import common_options, model_options, preview_options, run_verb
 from .what import what
 
-HELP = """Machine learning for artists: pictures and films with pretrained networks.
+HELP = """Machine learning for artists: pictures, films and voices with pretrained networks.
 
-Every verb takes a picture, a folder, a GIF or a film; `sample:astronaut` and its kin are accepted wherever a path is.
+Most verbs take a picture, a folder, a GIF or a film; `sample:astronaut` and its kin are accepted wherever a path is.
 """
 
 

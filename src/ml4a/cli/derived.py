@@ -31,21 +31,34 @@ def command(
     main = operation.main
     help_text = SOURCES_HELP if main.required else f"{SOURCES_HELP} May be left out."
     source = Annotated[str, cyclopts.Parameter(name="SOURCE", help=help_text)]
-    signature = inspect.Signature(
-        [
-            inspect.Parameter("sources", inspect.Parameter.VAR_POSITIONAL, annotation=source),
-            *(flag(parameter) for parameter in operation.parameters.values() if parameter.name != main.name),
-            *further,
-        ]
-    )
+    parameters = [
+        inspect.Parameter("sources", inspect.Parameter.VAR_POSITIONAL, annotation=source),
+        *(flag(parameter) for parameter in operation.parameters.values() if parameter.name != main.name),
+        *further,
+    ]
+    return function(name, operation.summary, parameters, lambda *sources, **given: run(list(sources), given))
 
-    def called(*sources: str, **given: Any) -> int:
-        bound = signature.bind(*sources, **given)
+
+def function(
+    name: str, summary: str, parameters: list[inspect.Parameter], run: Callable[..., int]
+) -> Callable[..., int]:
+    """A function with the signature that cyclopts reads.
+
+    Args:
+        name: The verb.
+        summary: Its help.
+        parameters: Its arguments and flags.
+        run: Called with the values of them all; returns the exit status.
+    """
+    signature = inspect.Signature(parameters)
+
+    def called(*arguments: Any, **given: Any) -> int:
+        bound = signature.bind(*arguments, **given)
         bound.apply_defaults()  # cyclopts hands over only what was given
-        return run(list(sources), bound.kwargs)
+        return run(*bound.args, **bound.kwargs)
 
     called.__name__ = name
-    called.__doc__ = operation.summary
+    called.__doc__ = summary
     called.__signature__ = signature  # type: ignore[attr-defined]
     called.__annotations__ = {parameter.name: parameter.annotation for parameter in signature.parameters.values()}
     return called

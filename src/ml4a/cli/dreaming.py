@@ -15,7 +15,7 @@ from . import console
 from .adapter import STANDARD_STREAM, option, read_picture
 from .canvas import read_amount
 from .film import save_clip
-from .run import default_target, run_verb
+from .run import default_target, load_model, run_verb
 
 if TYPE_CHECKING:
     from ml4a.media.video import Clip
@@ -54,7 +54,7 @@ def run(verb: Verb, sources: list[str], given: dict[str, Any]) -> int:
     film = {each.name: given.pop(each.name) for each in options(verb)}
     film = {name: value for name, value in film.items() if value not in (None, False)}
     if film.pop("layers", False):
-        console.print_layers(_load(verb, given).layers())
+        console.print_layers(load_model(verb.model, given).layers())
     elif film:
         _make_film(verb, sources, given, film)
     else:
@@ -82,7 +82,7 @@ def _make_film(verb: Verb, sources: list[str], given: dict[str, Any], film: dict
     picture = None if source is None else read_picture(source)
     own = {name: given[name] for name in known[_ZOOM].parameters if name in given}
     with recording(given["record"]):
-        clip = _film(_load(verb, given), picture, own, film)
+        clip = _film(load_model(verb.model, given), picture, own, film)
     sound = film.get("sound")
     save_clip(clip if sound is None else clip.with_sound(sound), target, given["overwrite"], given["quiet"])
 
@@ -113,7 +113,3 @@ def _without_file(text: str) -> str:
     """`1..1.1@song.mp3:bass` as `1..1.1@bass`: records name no files."""
     bounds, _, sound = text.partition("@")
     return f"{bounds}@{sound.rpartition(':')[2]}" if ":" in sound else bounds
-
-
-def _load(verb: Verb, given: dict[str, Any]) -> Any:
-    return registry.load(verb.model, **{name: given[name] for name in ("weights", "device", "dtype")})

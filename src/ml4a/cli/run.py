@@ -28,10 +28,19 @@ SOURCES_HELP = "Pictures, folders, GIFs, films, URLs, `sample:NAME`, `camera:0`,
 
 def common_options() -> list[inspect.Parameter]:
     """The flags of everything that takes pictures, folders and films."""
+    output, *others = output_options("File or folder to write; `-` for standard output.")
     return [
-        option("output", str | None, None, "File or folder to write; `-` for standard output.", "--output", "-o"),
+        output,
         option("steady", float, 0.0, "Films: hold each frame to the one before it. (between 0 and 1)"),
         option("compare", bool, False, "Show the original beside the result, in one picture or film."),
+        *others,
+    ]
+
+
+def output_options(text: str) -> list[inspect.Parameter]:
+    """The flags of everything that writes files: `--output`, of which the text tells, `--overwrite` and `--quiet`."""
+    return [
+        option("output", str | None, None, text, "--output", "-o"),
         option("overwrite", bool, False, "Replace outputs that exist."),
         option("quiet", bool, False, "Print nothing but errors.", "--quiet", "-q"),
     ]
@@ -58,9 +67,12 @@ def model_options(candidates: list[Verb]) -> list[inspect.Parameter]:
 
 def run_verb(verb: Verb, sources: list[str], options: dict[str, Any]) -> int:
     """Run `verb` on `sources`; return the exit status."""
-    settings = {name: options[name] for name in ("weights", "device", "dtype")}
-    worker = Deferred(verb, functools.partial(registry.load, verb.model, **settings))
-    return run(verb.name, worker, sources, options)
+    return run(verb.name, Deferred(verb, functools.partial(load_model, verb.model, options)), sources, options)
+
+
+def load_model(name: str, options: dict[str, Any]) -> Any:
+    """A model with the weights, on the device and in the precision that the flags say."""
+    return registry.load(name, **{name: options[name] for name in ("weights", "device", "dtype")})
 
 
 def run(name: str, worker: Any, sources: list[str], options: dict[str, Any]) -> int:

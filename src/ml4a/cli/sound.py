@@ -173,7 +173,8 @@ def from_picture(
     """Make a sound whose spectrogram shows a picture."""
     from ml4a.media import audio
 
-    target = output or default_target("sound", source).with_suffix(".wav")
+    target = Path(output) if output else default_target("sound", source).with_suffix(".wav")
+    check_target(target, overwrite=overwrite)
     with console.progress_bars(quiet=quiet) as on_progress, progress.listening(on_progress):
         made = audio.from_picture(read_picture(source), seconds, low=low, high=high, rate=rate, seed=seed)
     save(made, target, overwrite, quiet)
@@ -218,6 +219,15 @@ def beside(file: str, verb: str) -> Path:
 
     suffix = Path(file).suffix.lower()
     return default_target(verb, file).with_suffix(suffix if suffix in audio.SUFFIXES else ".wav")
+
+
+def check_target(target: Path, *, overwrite: bool) -> None:
+    """Refuse what cannot be written before any work is done: a name that is no sound's, a file that is there."""
+    from ml4a._core.files import refuse_existing
+    from ml4a.media.audio import _write
+
+    _write.check(target, 1, None)
+    refuse_existing(target, overwrite)
 
 
 def save(sound: Sound, target: str | Path, overwrite: bool, quiet: bool, bits: int | None = None) -> None:

@@ -4,63 +4,45 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import cyclopts
 
 from ml4a._core.errors import BadValue
-from ml4a._core.progress import Interrupted, interruptible, listening
-from ml4a.models import registry
+from ml4a._core.progress import Interrupted, listening
+from ml4a.models import _media
 from ml4a.models._operation import recording
 from ml4a.models.registry import Verb
 
 from . import console, derived
-from .adapter import STANDARD_STREAM, flag, option
-from .run import model_options
+from .adapter import STANDARD_STREAM, flag, option, positional
+from .run import load_model, model_options, output_options
+from .sound import check_target
 
 if TYPE_CHECKING:
+    from ml4a._core.record import Record
     from ml4a.media.audio import Sound
 
 VERB = "speak"
-_SETTINGS = ("weights", "device", "dtype")
 _TEXT = "What to say, in quotes; `-` reads it from standard input."
 
 
-def command(verb: Verb, candidates: list[Verb]) -> Callable[..., int]:
-    """The command for the model that `verb` names."""
-    text = cyclopts.Parameter(name="TEXT", help=_TEXT, show_default=False)
-    signature = inspect.Signature(
-        [
-            inspect.Parameter(
-                "text", inspect.Parameter.POSITIONAL_ONLY, default=None, annotation=Annotated[str | None, text]
-            ),
-            option("file", str | None, None, "A text file to read out instead.", "--file", "-f"),
-            *(flag(each) for each in verb.operation.parameters.values() if each is not verb.operation.main),
-            option("output", str | None, None, "File to write; `-` for standard output, as WAV.", "--output", "-o"),
-            option("overwrite", bool, False, "Replace the output if it exists."),
-            option("quiet", bool, False, "Print nothing but errors.", "--quiet", "-q"),
-            *(_voice(each) for each in model_options(candidates)),
-        ]
-    )
-
-    def speak(*arguments: Any, **given: Any) -> int:
-        bound = signature.bind(*arguments, **given)
-        bound.apply_defaults()
-        return _speak(verb, *bound.args, **bound.kwargs)
-
-    speak.__doc__ = verb.operation.summary
-    speak.__signature__ = signature  # type: ignore[attr-defined]
-    speak.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
-    return speak
-
-
 def add(app: cyclopts.App, verb: Verb, candidates: list[Verb]) -> None:
-    """Add the verb to the command line."""
-    derived.add(app, VERB, command(verb, candidates), verb.operation.examples, sources="TEXT")
+    """Add the verb to the command line, with the flags of the model that `verb` names."""
+    parameters = [
+        positional("text", _TEXT, required=False),
+        option("file", str | None, None, "A text file to read out instead.", "--file", "-f"),
+        *(flag(each) for each in verb.operation.parameters.values() if each is not verb.operation.main),
+        *output_options("File to write; `-` for standard output, as WAV."),
+        *(_voice(each) for each in model_options(candidates)),
+    ]
+    speak = derived.function(VERB, verb.operation.summary, parameters, functools.partial(_speak, verb))
+    derived.add(app, VERB, speak, verb.operation.examples, sources="TEXT")
 
 
 def _voice(shared: inspect.Parameter) -> inspect.Parameter:
@@ -74,21 +56,17 @@ def _voice(shared: inspect.Parameter) -> inspect.Parameter:
 def _speak(verb: Verb, text: str | None, *, file: str | None, **options: Any) -> int:
     said = _text(text, file)
     own = {name: options[name] for name in verb.operation.parameters if name in options}
-    load = functools.partial(registry.load, verb.model, **{name: options[name] for name in _SETTINGS})
     if options["output"] == STANDARD_STREAM:
-        _to_standard_output(load().stream(said, **own))
+        _to_standard_output(load_model(verb.model, options).stream(said, **own))
         return 0
     target = Path(options["output"] or f"{VERB}.wav")
-    _check(target, overwrite=options["overwrite"])
-    with (
-        console.progress_bars(quiet=options["quiet"]) as on_progress,
-        listening(on_progress),
-        recording(options["record"]),
-        interruptible() as interruption,
-    ):
-        load()(said, **own).save(target, overwrite=options["overwrite"])
-    if interruption.cancelled:
-        raise Interrupted(target)
+    check_target(target, overwrite=options["overwrite"])
+    _media.loaded(verb.operation.main, said)  # what cannot be read is refused before anything is downloaded
+    with console.progress_bars(quiet=options["quiet"]) as on_progress, listening(on_progress):
+        model = load_model(verb.model, options)
+        with recording(options["record"]):
+            sounds = model.stream(said, **own)
+        _to_file(sounds, target, model.last_record, overwrite=options["overwrite"])
     if not options["quiet"]:
         print(target)
     return 0
@@ -99,16 +77,29 @@ def _text(text: str | None, file: str | None) -> str | Path:
         raise BadValue('say what to speak: ml4a speak "Hello there.", or ml4a speak --file story.txt')
     if file is not None:
         return Path(file)
-    return sys.stdin.read() if text == STANDARD_STREAM else str(text)
+    return _media.text_of(sys.stdin.buffer, "standard input") if text == STANDARD_STREAM else str(text)
 
 
-def _check(target: Path, *, overwrite: bool) -> None:
-    """Refuse what cannot be written before any work is done."""
-    from ml4a._core.files import refuse_existing
-    from ml4a.media.audio import _write
+def _to_file(sounds: Iterator[Sound], target: Path, record: Record | None, *, overwrite: bool) -> None:
+    """Written as it is said, so that a book needs no more memory than its longest sentence.
 
-    _write.check(target, 1, None)
-    refuse_existing(target, overwrite)
+    Raises:
+        Interrupted: Ctrl-C was pressed, and what was said by then is the file.
+    """
+    from ml4a.media import audio
+
+    first = next(sounds)  # of what cannot be said at all, there is no file
+    stopped = False
+    with audio.writer(target, first.rate, overwrite=overwrite, record=record) as file:
+        try:
+            for sound in itertools.chain([first], sounds):
+                file.write(sound)
+        except KeyboardInterrupt:
+            if not file.duration:
+                raise
+            stopped = True
+    if stopped:
+        raise Interrupted(target)
 
 
 def _to_standard_output(sounds: Iterator[Sound]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import inspect
-from typing import Annotated, Any
+from typing import Any
 
 import cyclopts
 
@@ -12,8 +11,8 @@ from ml4a.models import registry
 from ml4a.models.registry import Verb
 
 from . import console, derived
-from .adapter import flag, option
-from .run import Deferred, common_options, model_options, run
+from .adapter import flag, option, positional
+from .run import Deferred, common_options, load_model, model_options, run
 
 _MODEL = "torch_dreams"
 _FILMS = ("steady", "compare")
@@ -29,29 +28,14 @@ def register(app: cyclopts.App) -> None:
     further += [
         each for each in model_options([Verb("visualize", _MODEL, operations["sheet"])]) if each.name != "model"
     ]
-    signature = inspect.Signature(
-        [
-            inspect.Parameter(
-                "layer",
-                inspect.Parameter.POSITIONAL_ONLY,
-                default=None,
-                annotation=Annotated[str | None, cyclopts.Parameter(name="LAYER", help=layer.doc, show_default=False)],
-            ),
-            option("every", bool, False, given["every"], "--all"),
-            option("picture", str | None, None, given["picture"]),
-            *(flag(each) for name, each in operations["sheet"].parameters.items() if name not in {*given, "layer"}),
-            *further,
-        ]
-    )
-
-    def visualize(*arguments: Any, **options: Any) -> int:
-        bound = signature.bind(*arguments, **options)
-        bound.apply_defaults()
-        return _visualize(*bound.args, **bound.kwargs)
-
-    visualize.__doc__ = _HELP
-    visualize.__signature__ = signature  # type: ignore[attr-defined]
-    visualize.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
+    parameters = [
+        positional("layer", layer.doc, required=False),
+        option("every", bool, False, given["every"], "--all"),
+        option("picture", str | None, None, given["picture"]),
+        *(flag(each) for name, each in operations["sheet"].parameters.items() if name not in {*given, "layer"}),
+        *further,
+    ]
+    visualize = derived.function("visualize", _HELP, parameters, _visualize)
     derived.add(app, "visualize", visualize, _EXAMPLES, sources="[LAYER]")
 
 
@@ -70,8 +54,7 @@ _EXAMPLES = (
 
 
 def _visualize(layer: str | None, *, picture: str | None, **options: Any) -> int:
-    settings = {name: options[name] for name in ("weights", "device", "dtype")}
-    load = functools.cache(functools.partial(registry.load, _MODEL, **settings))
+    load = functools.cache(functools.partial(load_model, _MODEL, options))
     if layer is None:
         console.print_layers(load().layers())
         return 0

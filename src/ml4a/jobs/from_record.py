@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from ml4a._core import limits, progress
 from ml4a._core import record as records
 from ml4a._core.errors import BadValue, NotFound
 from ml4a._core.params import Parameter
-from ml4a._core.progress import OnProgress
+from ml4a._core.progress import Interrupted, OnProgress
 from ml4a._core.record import Input, Record
 from ml4a.models import _media
 from ml4a.models._operation import Operation
@@ -96,13 +96,27 @@ def _make(record: Record, found: _Inputs, target: Path) -> None:
     arguments = _arguments(record, about, given, found)
     if about.main.kind in _WHOLE:
         main = [_medium(about.main, item, found) for item in given[about.main.name]]  # of a text, maybe none
-        _call(record, found)(*main, **arguments).save(target)
+        _save(lambda: _call(record, found)(*main, **arguments), target)
         return
     source: Any = None
     for main in given[about.main.name]:
         as_file = main.kind == "file" and not main.options and found.search(main) is not None
         source = found.path(main) if as_file else _picture(main, found)
     apply(_call(record, found), source, target, steady=record.steady, **arguments)
+
+
+def _save(make: Callable[[], Any], target: Path) -> None:
+    """Write the film or sound that `make` makes; after Ctrl-C, as far as it has come."""
+    from ml4a.media import video
+
+    with progress.interruptible() as interruption:
+        made = make()
+    if isinstance(made, video.Clip):
+        made.save(target, keep_partial=True)
+    else:
+        made.save(target)
+    if interruption.cancelled:
+        raise Interrupted(target)
 
 
 def _remade(record: Record, found: _Inputs) -> Any:
@@ -121,7 +135,7 @@ def _remade(record: Record, found: _Inputs) -> Any:
 
 def _medium(parameter: Parameter, item: Input, found: _Inputs) -> Any:
     """An input as its parameter takes it: a picture; of films, sounds and texts the file, or what made it."""
-    if parameter.kind not in ("film", "sound", "text"):
+    if parameter.kind not in ("film", "sound", "text") or item.options:  # of a film, a picture that was loaded before
         return _picture(item, found)
     if item.record is not None and (item.kind == "result" or found.search(item) is None):
         return _remade(item.record, found)

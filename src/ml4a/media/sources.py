@@ -98,8 +98,13 @@ def shown(source: str | bytes | os.PathLike[str]) -> str:
     """`source` as it may be printed: no control characters, no undecodable bytes, at most 120 characters."""
     if isinstance(source, bytes):
         return "the picture"
-    text = _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], os.fsdecode(source))
+    text = printable(os.fsdecode(source))
     return text if len(text) <= 120 else f"{text[:70]}…{text[-49:]}"
+
+
+def printable(text: str) -> str:
+    """A text in one line, with what could do anything to a terminal but show a character written out."""
+    return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def _check(status: os.stat_result, path: Path) -> None:

@@ -30,7 +30,7 @@ class Denoiser:
         from ml4a.media import audio
 
         device = vocoder.upsample.weight.device
-        silent = vocoder.draw(_FRAMES)
+        silent = vocoder.draw(_FRAMES, generator=torch.Generator())  # torch's own chance stays as it is
         with torch.inference_mode():
             hum = vocoder(torch.zeros(1, vocoder.mels, _FRAMES, device=device), 0.0, silent)[0]
         spectrum = audio.stft(hum.float().cpu().numpy(), _N_FFT, _HOP)

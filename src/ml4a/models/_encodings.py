@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ml4a._core.errors import BadValue
+from ml4a._core.errors import BadValue, BadWeights
 from ml4a.media.face import Face
 
 from ._shape_predictor import similarity
@@ -104,8 +104,11 @@ def encode(
         seed: What decides how these lie.
 
     Raises:
-        BadValue: a face is only a box.
+        BadValue: a face is only a box; or there is no such count of chips, or no such seed.
     """
+    for name, value in (("jitter", jitter), ("seed", seed)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise BadValue(f"{name} must be a whole number, 0 or more, not {value!r}")
     levels = _levels(picture)
     random = np.random.default_rng(seed)
     found = []
@@ -121,11 +124,19 @@ def encode(
 
 
 def load(files: dict[str, Path], format: str, device: torch.device) -> torch.nn.Module:
-    """The network that encodes, from the file of the role `encoder`."""
+    """The network that encodes, from the file of the role `encoder`.
+
+    Raises:
+        BadWeights: it holds another network.
+    """
     from ml4a import weights
     from ml4a.networks import from_state_dict
+    from ml4a.networks.dlib_resnet import DlibResNet
 
-    return from_state_dict("face", weights.read(files["encoder"], format).arrays()).to(device)
+    network = from_state_dict("face", weights.read(files["encoder"], format).arrays())
+    if not isinstance(network, DlibResNet):
+        raise BadWeights(f"{files['encoder'].name} holds a {type(network).__name__}, where a DlibResNet is due")
+    return network.to(device)
 
 
 def _codes(network: torch.nn.Module, chips: Array) -> Array:

@@ -19,15 +19,16 @@ if TYPE_CHECKING:
     from ml4a.media.face import Detector
 
 
-def mtcnn() -> Detector:
-    """The faces' model, whose weights are on the package index."""
+def detector(weights: str, device: str) -> Detector:
+    """The faces' model with these weights; S3FD, the original's, takes for a face what the original does."""
     from . import registry
 
-    faces = registry.load("face")
+    faces = registry.load("face", weights, device=device)
+    search = {"threshold": 0.5, "smallest": 0.005} if weights == "s3fd" else {}
 
     def find(picture: np.ndarray[Any, Any]) -> Any:
         with recording(False):
-            return faces(picture)
+            return faces(picture, **search)
 
     return find
 

@@ -20,7 +20,7 @@ class Helpers:
     """What finds more in a face than the detector does.
 
     Args:
-        device: Where networks are to be, as `torch.device` or its name.
+        device: Where networks are to be.
     """
 
     def __init__(self, device: torch.device) -> None:

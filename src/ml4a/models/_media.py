@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ml4a._core import limits
 from ml4a._core.errors import BadMedia, BadValue, TooLarge
 from ml4a._core.params import Parameter
 from ml4a._core.record import Input, digest
+
+
+def fetched(parameter: Parameter, value: Any) -> Any:
+    """A film or sound that is given by its address as bytes, fetched once for all that is done with it; else `value`.
+
+    Raises:
+        UnsafeURL, DownloadFailed, TooLarge: see `ml4a._core.net.read`.
+    """
+    from ml4a.media import sources
+
+    of_address = parameter.kind in ("film", "sound") and isinstance(value, str) and sources.is_url(value)
+    return sources.locate(value) if of_address else value
 
 
 def loaded(parameter: Parameter, value: Any) -> Any:
@@ -22,7 +35,7 @@ def loaded(parameter: Parameter, value: Any) -> Any:
 
     if parameter.kind == "style":
         value = styles.read(value)
-    if value is None or isinstance(value, styles.Blend):
+    if (value is None and parameter.kind != "text") or isinstance(value, styles.Blend):  # a text is never left out
         return value
     if parameter.kind in _LOADERS:
         return _LOADERS[parameter.kind](value)
@@ -97,13 +110,23 @@ def _read_text(path: Path) -> str:
     from ml4a.media import sources
 
     with sources.open_file(path) as file:
-        data = file.read(limits.TEXT_BYTES + 1)
+        return text_of(file, sources.shown(path))
+
+
+def text_of(file: BinaryIO, name: str) -> str:
+    """All of an open text file, which errors call `name`.
+
+    Raises:
+        TooLarge: more than `limits.TEXT_BYTES`.
+        BadMedia: it is not in UTF-8.
+    """
+    data = file.read(limits.TEXT_BYTES + 1)
     if len(data) > limits.TEXT_BYTES:
-        raise TooLarge(f"{sources.shown(path)} is larger than {limits.TEXT_BYTES >> 20} MiB, the most a text may have")
+        raise TooLarge(f"{name} is larger than {limits.TEXT_BYTES >> 20} MiB, the most a text may have")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise BadMedia(f"{sources.shown(path)} is no text in UTF-8; save it as plain text first") from None
+        raise BadMedia(f"{name} is no text in UTF-8; save it as plain text first") from None
 
 
 def _picture_input(role: str, value: Any) -> Input:
@@ -133,8 +156,12 @@ def _film_input(role: str, given: Any, film: Any) -> Input:
     size = f"{film.size[0]}x{film.size[1]}"
     if given is not film:
         return Input(role, "file", _file_digest(given), size)
-    first = provenance.pixels_digest(next(iter(film)))  # all frames would take as long as the work itself
-    return Input(role, "pixels" if film.record is None else "result", first, size, record=film.record)
+    with contextlib.closing(film.frames()) as frames:
+        first = next(frames, None)  # all frames would take as long as the work itself
+    if first is None:
+        raise BadMedia(f"{film.source.header.name} holds no frame that can be decoded; it may be cut short")
+    seen = provenance.pixels_digest(first.array)
+    return Input(role, "pixels" if film.record is None else "result", seen, size, record=film.record)
 
 
 def _file_digest(source: Any) -> str:

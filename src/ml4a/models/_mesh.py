@@ -27,6 +27,7 @@ _WIDER = 1.5
 """How much larger than a face's box the square is that the network is shown."""
 _SURE = 0.5
 """The least presence of a face."""
+_PASSES = 2
 _LEFT_EYE, _RIGHT_EYE = 33, 263
 """The outer corners, by which a mesh is turned."""
 _EYES, _MOUTH = 2.3, 2.5
@@ -73,7 +74,8 @@ class FaceMesh:
             self._input, (_, self.side, _, _) = given["index"], given["shape"]
             results = self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as error:
-            raise BadWeights(f"{path} is no network of a face's mesh ({str(error).splitlines()[0]})") from error
+            said = str(error).partition("\n")[0]
+            raise BadWeights(f"{path} is no network of a face's mesh ({said})") from error
         sizes = {each["index"]: math.prod(each["shape"]) for each in results}
         meshes = [index for index, size in sizes.items() if size == 3 * POINTS]
         scores = [index for index, size in sizes.items() if size == 1]
@@ -82,20 +84,19 @@ class FaceMesh:
         self._mesh, self._score = meshes[0], scores[0]
         self._alone = threading.Lock()
 
-    def __call__(self, picture: Array, face: Face, *, passes: int = 2) -> Face:
-        """`face` with its mesh.
+    def __call__(self, picture: Array, face: Face) -> Face:
+        """`face` with its mesh. The network is shown it twice, the second time in the square of the mesh that it found.
 
         Args:
             picture: H×W×3 float32 in [0, 1].
             face: One with points, landmarks or a mesh, from which the square is taken that the network is shown; a face
                 that has a box only is taken to be upright.
-            passes: After the first, the square is taken from the mesh that was found.
 
         Returns:
             The face with a mesh; as it was, if the network sees no face there.
         """
         square = square_of(face)
-        for _ in range(passes):
+        for _ in range(_PASSES):
             mesh, presence = self.within(picture, square)
             if presence < _SURE:
                 return face
@@ -158,18 +159,16 @@ def _shown(picture: Array, square: Square, side: int) -> Array:
     """
     import cv2
 
-    factor = max(1, int(square.side / side))
+    part, (left, top) = _around(picture, square)
+    back = square.matrix(side) - [[0, 0, left], [0, 0, top]]
+    factor = int(square.side / side)
     if factor > 1:
-        part, (left, top) = _around(picture, square)
         size = (math.ceil(part.shape[1] / factor), math.ceil(part.shape[0] / factor))
-        scale = part.shape[1] / size[0], part.shape[0] / size[1]
-        picture = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-        back = np.diag([1 / scale[0], 1 / scale[1]]) @ (square.matrix(side) - [[0, 0, left], [0, 0, top]])
-    else:
-        back = square.matrix(side)
+        back = np.diag([size[0] / part.shape[1], size[1] / part.shape[0]]) @ back
+        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
     back[:, 2] += back[:, :2] @ (0.5, 0.5) - 0.5  # OpenCV counts from the first pixel's middle
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(picture, back, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(part, back, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _around(picture: Array, square: Square) -> tuple[Array, tuple[int, int]]:

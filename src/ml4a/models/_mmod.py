@@ -103,11 +103,14 @@ def boxes(
     """The box (x1, y1, x2, y2) and score of each face, the surest first."""
     from ml4a.networks.dlib_mmod import OFFSET, STRIDE
 
-    above = [(int(row), int(column)) for row, column in np.argwhere(scores > threshold)]
+    above = np.argwhere(scores > threshold)
+    order = np.argsort(-scores[tuple(above.T)], kind="stable")
     found: list[tuple[tuple[float, float, float, float], float]] = []
-    for row, column in sorted(above, key=lambda at: -scores[at]):
+    taken = np.empty((len(above), 4))
+    for row, column in above[order].tolist():
         box = _in_picture(STRIDE * column + OFFSET, STRIDE * row + OFFSET, places)
-        if not any(_share(box, other) > overlap for other, _ in found):
+        if not (_shares(np.array(box), taken[: len(found)]) > overlap).any():
+            taken[len(found)] = box
             found.append((box, float(scores[row, column])))
     return found
 
@@ -167,9 +170,8 @@ def _distance(x: float, y: float, place: _Rectangle) -> float:
     return across**2 + down**2
 
 
-def _share(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
-    """The intersection's area, relative to that of the smallest box around both: dlib's measure of overlap."""
-    across, down = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    if across <= 0 or down <= 0:
-        return 0.0
-    return across * down / ((max(a[2], b[2]) - min(a[0], b[0])) * (max(a[3], b[3]) - min(a[1], b[1])))
+def _shares(box: Array, others: Array) -> Array:
+    """Of N×4 others: the area in common, relative to that of the smallest box around both, as dlib measures overlap."""
+    common = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    around = np.maximum(box[2:], others[:, 2:]) - np.minimum(box[:2], others[:, :2])
+    return common.clip(min=0).prod(axis=1) / around.prod(axis=1)

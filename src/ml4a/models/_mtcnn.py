@@ -62,9 +62,9 @@ def find(
     reduced, x_scale, y_scale = _reduced(picture, int(smallest // _SHOWN_TO_ONET))
     height, width = reduced.shape[:2]
     look = _Look(_sums(reduced), next(pnet.parameters()).device)
-    boxes = _proposed(look, pnet, SMALLEST / (smallest / max(x_scale, y_scale)), height, width)
-    boxes = _refined(look, rnet, boxes)
-    found = _judged(look, onet, boxes, threshold)
+    boxes = proposed(look, pnet, SMALLEST / (smallest / max(x_scale, y_scale)), height, width)
+    boxes = refined(look, rnet, boxes)
+    found = judged(look, onet, boxes, threshold)
     scale = np.array([x_scale, y_scale], np.float32)
     edges = np.array([1, 1, 0, 0], np.float32)  # from the corner of the first pixel, as scaling has it
     return Found((found.boxes - edges) * np.tile(scale, 2) + edges, found.scores, found.points * scale)
@@ -137,7 +137,7 @@ def _bins(start: np.ndarray[Any, Any], stop: np.ndarray[Any, Any], count: int) -
     return start[:, None] + number * length // count, start[:, None] - (-(number + 1) * length // count)
 
 
-def _proposed(look: _Look, pnet: PNet, scale: float, height: int, width: int) -> np.ndarray[Any, Any]:
+def proposed(look: _Look, pnet: PNet, scale: float, height: int, width: int) -> np.ndarray[Any, Any]:
     """N×4 squares that may be faces, from all levels of a pyramid."""
     import torch
 
@@ -163,7 +163,7 @@ def _proposed(look: _Look, pnet: PNet, scale: float, height: int, width: int) ->
     return _squared(boxes + moves * np.tile(sides, 2))
 
 
-def _refined(look: _Look, rnet: RNet, boxes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def refined(look: _Look, rnet: RNet, boxes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Those squares that look like a face from nearer, moved to where it is."""
     boxes, pixels = _inside(look, boxes)
     moves, chances = _run(look, rnet, pixels, _SHOWN_TO_RNET)
@@ -173,7 +173,7 @@ def _refined(look: _Look, rnet: RNet, boxes: np.ndarray[Any, Any]) -> np.ndarray
     return _squared(_moved(boxes[stays], moves[stays]))
 
 
-def _judged(look: _Look, onet: ONet, boxes: np.ndarray[Any, Any], threshold: float) -> Found:
+def judged(look: _Look, onet: ONet, boxes: np.ndarray[Any, Any], threshold: float) -> Found:
     boxes, pixels = _inside(look, boxes)
     moves, points, chances = _run(look, onet, pixels, _SHOWN_TO_ONET)
     sure = chances[:, 1] > threshold

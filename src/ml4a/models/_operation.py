@@ -99,7 +99,7 @@ def operation(
         def call(self: Model, *args: Any, **kwargs: Any) -> Any:
             about = describe(call)
             values = bind(about, method, self, args, kwargs)
-            inputs = _load(about, values)
+            inputs = load_media(about, values)
             current = Call(about.main.name, values, _kind(about.main, values[about.main.name]))
             token = _calls.set(current)
             try:
@@ -165,12 +165,16 @@ def _kind(main: Parameter, picture: Any) -> KindName:
     return image.kind_of(picture)
 
 
-def _load(about: Operation, values: dict[str, Any]) -> list[records.Input]:
-    """Replace paths and URLs by what is there, and describe all media as a record's inputs."""
+def load_media(about: Operation, values: dict[str, Any]) -> list[records.Input]:
+    """Replace paths and URLs by what is there, and describe all media as a record's inputs.
+
+    Raises:
+        Ml4aError: something cannot be read, or is too much.
+    """
     inputs = []
     hashing = recording_enabled()
     for parameter in about.media:
-        given = values[parameter.name]
+        given = _media.fetched(parameter, values[parameter.name])
         values[parameter.name] = _media.loaded(parameter, given)
         if hashing:
             inputs += _media.as_inputs(parameter, given, values[parameter.name])
@@ -185,12 +189,22 @@ def _attached(model: Model, about: Operation, call: Call, inputs: list[records.I
 
     from ml4a.media import provenance
 
+    settled = {name: value for name, value in call.resolved.items() if name in about.parameters}
+    record = model.last_record = record_of(model, about, {**call.values, **settled}, inputs)
+    if isinstance(result, Image.Image):
+        provenance.mark(result, record)
+        return result
+    with_record = getattr(result, "with_record", None)  # a clip or a sound has it
+    return result if with_record is None else with_record(record)
+
+
+def record_of(model: Model, about: Operation, values: dict[str, Any], inputs: list[records.Input]) -> records.Record:
+    """What makes the result of a call: its values as `bind` and `load_media` leave them, and what the latter tells."""
     left_out = {item.role for item in inputs}
     left_out |= set() if about.main.kind == "text" else {about.main.name}
     left_out |= {parameter.name for parameter in about.parameters.values() if not parameter.recorded}
-    settled = {name: value for name, value in call.resolved.items() if name in about.parameters}
-    plain = {name: value for name, value in {**call.values, **settled}.items() if name not in left_out}
-    record = records.Record(
+    plain = {name: value for name, value in values.items() if name not in left_out}
+    return records.Record(
         model=model.name,
         operation=about.name,
         weights=model.weights.name,
@@ -203,12 +217,6 @@ def _attached(model: Model, about: Operation, call: Call, inputs: list[records.I
         versions=records.versions(*model.depends_on),
         source_type=model.about.source_type,
     )
-    model.last_record = record
-    if isinstance(result, Image.Image):
-        provenance.mark(result, record)
-        return result
-    with_record = getattr(result, "with_record", None)  # a clip or a sound has it
-    return result if with_record is None else with_record(record)
 
 
 def _plain(value: Any) -> Any:

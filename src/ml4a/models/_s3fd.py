@@ -55,9 +55,8 @@ class Finder:
         from ml4a.media.face import Face, largest_first
 
         height, width = picture.shape[:2]
-        factor = _factor(height, width, devices.memory_budget(self.device) / self.network.bytes_per_pixel)
-        if factor != 1:
-            size = (max(_LEAST_SIDE, round(width * factor)), max(_LEAST_SIDE, round(height * factor)))
+        size = _size(height, width, devices.memory_budget(self.device) / self.network.bytes_per_pixel)
+        if size != (width, height):
             picture = image.resize(picture, size)
         x = torch.from_numpy(picture.transpose(2, 0, 1)).to(self.device)[None] * 255
         with torch.inference_mode():
@@ -109,7 +108,12 @@ def sure(found: Sequence[torch.Tensor]) -> list[np.ndarray[Any, Any]]:
     return [best[best[:, 4] > _SURE].numpy() for best in map(kept, found)]
 
 
-def _factor(height: int, width: int, most: float) -> float:
-    """By which a picture is scaled so that it has at most so many pixels, and its sides are not too short."""
-    factor = min(1.0, (most / (height * width)) ** 0.5)
-    return max(factor, _LEAST_SIDE / min(height, width))
+def _size(height: int, width: int, most: float) -> tuple[int, int]:
+    """(width, height) in which a picture is looked at: at most so many pixels, but no side too short.
+
+    Only of a very long and thin one the proportions change.
+    """
+    factor = max(min(1.0, (most / (height * width)) ** 0.5), _LEAST_SIDE / min(height, width))
+    longest = max(_LEAST_SIDE, int(most / _LEAST_SIDE))
+    across, down = (min(longest, max(_LEAST_SIDE, round(side * factor))) for side in (width, height))
+    return across, down

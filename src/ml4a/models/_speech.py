@@ -10,9 +10,8 @@ from ml4a._core.errors import BadValue
 from ml4a._core.kinds import Kind, Text
 from ml4a._core.params import Doc, Range
 
-from . import _media
 from ._base import Model
-from ._operation import bind
+from ._operation import bind, load_media, record_of, recording_enabled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,23 +51,31 @@ class SpeechModel(Model):
         raise NotImplementedError
 
     def stream(self, text: Text, **options: Any) -> Iterator[Sound]:
-        """What the call says, sentence by sentence, as soon as each is ready.
+        """What the call says, sentence by sentence, as soon as each is ready; `last_record` is that of the whole.
 
         Args:
             text: The text, or the `pathlib.Path` of one.
             options: The parameters of the call.
 
         Raises:
-            BadValue: a parameter is wrong, or nothing of the text can be said.
+            BadValue: a parameter is wrong; or, in the place of a first sentence, nothing of the text can be said.
         """
         about = self.operations()["__call__"]
         values = bind(about, type(self).__call__, self, (text,), options)
-        return self.spoken(_media.loaded(about.main, values.pop("text")), **values)
+        inputs = load_media(about, values)
+        if recording_enabled():
+            self.last_record = record_of(self, about, values, inputs)
+        return self.spoken(**values)
 
     def spoken(self, text: str, *, pause: float, seed: int, **options: Any) -> Iterator[Sound]:
-        """The sounds of a text, one a sentence, each with the pause after it; of nothing that cannot be said."""
+        """The sounds of a text, one a sentence, each with the pause after it; what cannot be said is left out.
+
+        Raises:
+            BadValue: that is all of it.
+        """
         from ml4a.media import text as texts
 
+        silent = True
         paragraphs = [texts.sentences(paragraph, self.longest) for paragraph in texts.paragraphs(text)]
         total, number = sum(map(len, paragraphs)), 0
         for paragraph in paragraphs:
@@ -78,15 +85,14 @@ class SpeechModel(Model):
                 number += 1
                 silence = 0 if number == total else pause * (2 if place == len(paragraph) else 1)
                 if len(samples):
+                    silent = False
                     yield self._sound(samples, silence)
+        if silent:
+            raise BadValue("nothing of this text can be said aloud: give it words")
         progress.report("speaking", total, total, "sentences")
 
     def whole(self, sounds: Iterable[Sound]) -> Sound:
-        """All of it as one sound; after Ctrl-C, what has been said by then.
-
-        Raises:
-            BadValue: nothing was said.
-        """
+        """All of it as one sound; after Ctrl-C, what has been said by then."""
         from ml4a.media import audio
 
         parts: list[Sound] = []
@@ -96,8 +102,6 @@ class SpeechModel(Model):
             if not parts:
                 raise
             progress.interrupted()
-        if not parts:
-            raise BadValue("nothing of this text can be said aloud: give it words")
         return audio.concat(parts)
 
     def _sound(self, samples: Any, silence: float) -> Sound:

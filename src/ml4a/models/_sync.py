@@ -76,9 +76,9 @@ def measured(expert: SyncNet, device: torch.device, footage: Footage, boxes: Arr
         _encoded(expert.audio_encoder, np.stack(chunks[first : first + batch]), device)
         for first in range(0, len(chunks), batch)
     ]
-    if not seen or not heard:
+    scores = _scores(np.array(places), np.concatenate(seen), np.concatenate(heard)) if seen and heard else np.array([])
+    if not np.isfinite(scores).any():
         raise BadMedia(f"it takes {expert.frames} frames in a row with a face, and a moment of sound, to compare them")
-    scores = _scores(np.array(places), np.concatenate(seen), np.concatenate(heard))
     best = int(np.nanargmax(scores))
     middle = float(np.nanmedian(scores))
     return Sync((best - REACH) / RATE, float(scores[best]), float(scores[best]) - middle, scores)

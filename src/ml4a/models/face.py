@@ -9,7 +9,7 @@ import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from ml4a._core.errors import BadMedia, BadValue
+from ml4a._core.errors import BadMedia, BadValue, BadWeights
 from ml4a._core.kinds import Picture
 from ml4a._core.params import Doc, Range
 
@@ -56,8 +56,8 @@ Strength = Annotated[float, Range(0, 1), Doc("How little is left of a face: from
 Color = Annotated[str, Doc("Of the lines: a name or #rrggbb.")]
 Numbers = Annotated[bool, Doc("Number the faces, from the largest on.")]
 
-_ROLES = ("pnet", "rnet", "onet")
-_DLIB_ROLES = ("detector",)
+_DETECTORS = ({"pnet": "PNet", "rnet": "RNet", "onet": "ONet"}, {"detector": "DlibDetector"}, {"s3fd": "S3FD"})
+"""Of each detector, which network each file is due to hold."""
 _DRAWN = {"five": "points", "68": "landmarks", "mesh": "mesh", "dlib68": "landmarks"}
 """What is drawn of a face, by what is found of it."""
 _ADVICE = (
@@ -82,8 +82,8 @@ class Faces(PictureModel):
     square, and may reach beyond the picture. Left and right are the picture's, or of a turned face what they were if it
     were upright. In a film each face is followed, so that boxes and crops do not tremble.
 
-    The weights `mmod` are dlib's detector, which the library of 2021 used with a threshold of 0.5: square boxes alone,
-    so that what needs eyes takes `points="mesh"` or `"dlib68"` with it.
+    The weights `mmod` are dlib's detector, which the library of 2021 used with a threshold of 0.5, and `s3fd` are that
+    of Wav2Lip: boxes alone, so that what needs eyes takes `points="mesh"` or `"dlib68"` with them.
     """
 
     card = "face"
@@ -92,23 +92,30 @@ class Faces(PictureModel):
     """What is remembered of the film whose frames come now."""
 
     def load(self, files: dict[str, Path]) -> None:
-        """Build the detector: MTCNN's three networks, or dlib's one.
+        """Build the detector: MTCNN's three networks, dlib's one, or S3FD.
 
         Raises:
             BadValue: the weights are another part's, such as the mesh's.
+            BadWeights: a file holds another network than its role says.
         """
-        from ml4a import weights
-        from ml4a.networks import from_state_dict
         from ml4a.weights.schema import OPAQUE
 
         from ._face_helpers import Helpers
 
-        roles = _ROLES if set(files) == set(_ROLES) else _DLIB_ROLES
-        if set(files) != set(roles) or any(self.weights.files[role].format in OPAQUE for role in roles):
+        roles = next((each for each in _DETECTORS if each.keys() == files.keys()), {})
+        if not roles or any(self.weights.files[role].format in OPAQUE for role in roles):
             raise BadValue(f"face/{self.weights.name} finds no faces by itself; load face/mtcnn, which calls it in")
-        read = (weights.read(files[role], self.weights.files[role].format).arrays() for role in roles)
-        self.networks = tuple(self.place(from_state_dict("face", arrays)) for arrays in read)
+        self.networks = tuple(self._network(files[role], role, due) for role, due in roles.items())
         self._helpers = Helpers(self.device)
+
+    def _network(self, path: Path, role: str, due: str) -> Any:
+        from ml4a import weights
+        from ml4a.networks import from_state_dict
+
+        network = from_state_dict("face", weights.read(path, self.weights.files[role].format).arrays())
+        if (name := type(network).__name__) != due:
+            raise BadWeights(f"{path.name} holds a {name}, where a {due} is due")
+        return self.place(network)
 
     def for_film(self) -> Self:
         """The same model, which follows the faces of one film."""
@@ -318,12 +325,16 @@ class Faces(PictureModel):
     def _detect(self, pixels: np.ndarray[Any, Any], threshold: float, smallest: float) -> list[Face]:
         from ml4a.media.face import Face
 
-        from . import _mmod, _mtcnn
+        from . import _mmod, _mtcnn, _s3fd
 
-        if len(self.networks) == 1:
-            least = max(_mmod.SMALLEST, smallest * min(pixels.shape[:2]))
-            return _mmod.find(pixels, self.networks[0], threshold=threshold, smallest=least)
-        least = max(_mtcnn.SMALLEST, smallest * min(pixels.shape[:2]))
+        least = smallest * min(pixels.shape[:2])
+        kind = type(self.networks[0]).__name__
+        if kind == "S3FD":
+            seen = _s3fd.Finder(self.networks[0], self.device)(pixels)
+            return [each for each in seen if each.score > threshold and max(each.size) >= least]
+        if kind == "DlibDetector":
+            return _mmod.find(pixels, self.networks[0], threshold=threshold, smallest=max(_mmod.SMALLEST, least))
+        least = max(_mtcnn.SMALLEST, least)
         found = _mtcnn.find(pixels, *self.networks, smallest=least, threshold=threshold)
         rows = zip(found.boxes.tolist(), found.scores, found.points, strict=True)
         return [

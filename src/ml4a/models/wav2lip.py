@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ml4a.media.audio import Sound
-    from ml4a.media.face import Detector
     from ml4a.media.video import Clip
 
     from ._footage import Footage
@@ -70,7 +69,6 @@ Blend = Annotated[
 Rate = Annotated[float, Range(1, 120), Doc("Frames per second of what a still becomes; a film keeps its own.")]
 Batch = Annotated[int, Range(1, 512), Doc("Faces that are painted at once.")]
 
-_S3FD = "s3fd"
 _A_DAY = 86_400
 _NO_MEMORY = "can't allocate memory"
 """What torch says on a processor, where it has no error of its own for it."""
@@ -95,7 +93,6 @@ class Wav2Lip(Model):
         """Build the generator; of what training saved beside it, such as the optimiser, nothing is looked at.
 
         Raises:
-            BadValue: these are the weights of the face detector.
             BadWeights: of another network, or of SyncNet.
         """
         from ml4a import weights
@@ -104,8 +101,6 @@ class Wav2Lip(Model):
 
         from ._not_weights import describe
 
-        if "network" not in files:
-            raise BadValue(f"{self.weights.name} finds faces and moves no lips; take it with detector={_S3FD!r}")
         if (no_weights := describe(files["network"])) is not None:  # as the file that the original's page now leads to
             raise BadWeights(f"{files['network']} is {no_weights[0]}; take wav2lip_gan.pth, the weights 'gan'")
         archive = weights.read(files["network"], self.weights.files["network"].format)
@@ -226,7 +221,7 @@ class Wav2Lip(Model):
         fixed, around = _four("box", box), _four("pads", pads)
         if fixed is not None:
             return _face_boxes.everywhere(footage, fixed, count)
-        find = self._s3fd if detector == _S3FD else _face_boxes.mtcnn()
+        find = _face_boxes.detector(detector, str(self.device))
         boxes = _face_boxes.found(footage, find, around or (0, 0, 0, 0), count, every)
         return _face_boxes.settled(boxes, smooth, longest)
 
@@ -276,21 +271,6 @@ class Wav2Lip(Model):
 
         painted = torch.cat(in_parts(paint, len(seen)))
         return np.ascontiguousarray(painted.flip(1).permute(0, 2, 3, 1).numpy())
-
-    @functools.cached_property
-    def _s3fd(self) -> Detector:
-        """The original's face detector, fetched when it is first asked for."""
-        from ml4a import weights
-        from ml4a.networks import from_state_dict
-        from ml4a.networks.s3fd import S3FD
-
-        from ._s3fd import Finder
-
-        files = weights.fetch(f"{self.card}/{_S3FD}")
-        network = from_state_dict(self.card, weights.read(files["face_detector"], "torch").arrays())
-        if not isinstance(network, S3FD):
-            raise BadWeights(f"{files['face_detector']} holds a {type(network).__name__}'s weights, not S3FD's")
-        return Finder(network.to(self.device), self.device)
 
 
 def in_parts(paint: Callable[[int, int], Any], count: int) -> list[Any]:

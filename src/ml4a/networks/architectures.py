@@ -67,6 +67,13 @@ _EFFICIENTNET_LITE = Architecture(
     "efficientnet_lite:build",
 )
 
+_S3FD = Architecture(
+    "S3FD",
+    r"(fc[67]|conv\d_\d)\.(weight|bias)|conv\d_3_norm\.weight"
+    r"|(conv\d_3_norm|fc7|conv\d_2)_mbox_(conf|loc)\.(weight|bias)",
+    "s3fd:build",
+)
+
 _VGG_KEYS = r"(features\.\d+|classifier\.\d)\.(weight|bias)"
 
 ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
@@ -131,6 +138,7 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
             r"input\.average|con\.\d+\.(filters|biases)|affine\.\d+\.(gamma|beta)|fc\.0\.weights",
             "dlib_resnet:build",
         ),
+        _S3FD,
     ),
     "face_parsing": (
         Architecture(
@@ -221,12 +229,7 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
             "wav2lip:build",
         ),
         Architecture("SyncNet", rf"(face|audio)_encoder\.\d+\.conv_block\.[01]\.{_KIND}", "syncnet:build"),
-        Architecture(
-            "S3FD",
-            r"(fc[67]|conv\d_\d)\.(weight|bias)|conv\d_3_norm\.weight"
-            r"|(conv\d_3_norm|fc7|conv\d_2)_mbox_(conf|loc)\.(weight|bias)",
-            "s3fd:build",
-        ),
+        _S3FD,
     ),
     "vgg16": tuple(Architecture("VGG16", keys, builder, part="trunk") for keys, builder in _HED_KEYS.items()),
 }

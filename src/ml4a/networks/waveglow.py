@@ -302,12 +302,11 @@ def _without_norms(state: StateDict) -> StateDict:
     for key, tensor in state.items():
         layer, _, kind = key.rpartition(".")
         if kind == "weight_v":
-            length, dims = shape(state, f"{layer}.weight_g", tensor.ndim), tuple(range(1, tensor.ndim))
-            if length != (len(tensor), *(1 for _ in dims)):
+            if shape(state, f"{layer}.weight_g", 3) != (shape(state, key, 3)[0], 1, 1):
                 raise BadWeights(f"these weights have {layer + '.weight_g'!r} of another size than {key!r}")
-            found[f"{layer}.weight"] = tensor * (state[f"{layer}.weight_g"] / tensor.norm(dim=dims, keepdim=True))
+            found[f"{layer}.weight"] = tensor * (state[f"{layer}.weight_g"] / tensor.norm(dim=(1, 2), keepdim=True))
         elif kind == "weight_g":
-            shape(state, f"{layer}.weight_v", tensor.ndim)
+            shape(state, f"{layer}.weight_v", 3)
         else:
             found[key] = tensor
     return found

@@ -55,8 +55,8 @@ def nms(
     kept = order[:0]
     options = {"inclusive": inclusive, "minimum": minimum}
     for block in order.split(_BLOCK):
-        if len(kept):
-            block = block[~(overlaps(boxes[kept], boxes[block], **options) > threshold).any(dim=0)]
+        for better in kept.split(_BLOCK):
+            block = block[~(overlaps(boxes[better], boxes[block], **options) > threshold).any(dim=0)]
         removes = (overlaps(boxes[block], boxes[block], **options) > threshold).triu(diagonal=1)
         stays = torch.ones(len(block), dtype=torch.bool, device=boxes.device)
         while not torch.equal(stays, judged := ~(removes & stays[:, None]).any(dim=0)):

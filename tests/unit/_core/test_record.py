@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ml4a._core.errors import BadValue
-from ml4a._core.record import Input, Record, enabled
+from ml4a._core.record import Input, Record, enabled, versions
 
 SHA = "ab" * 32
 
@@ -41,6 +41,15 @@ def test_lists_and_inputs_up_to_64_survive_the_round_trip():
     pictures = tuple(Input(f"style.{number}", "pixels", SHA, "8x8") for number in range(64))
     long = replace(example(), parameters={"weights": (0.5,) * 64, "layers": ("a", "b")}, inputs=pictures)
     assert Record.from_json(long.to_json()) == long
+
+
+def test_half_characters_survive_the_round_trip_and_can_be_written():
+    odd = replace(example(), parameters={"text": "caf\udce9 \ud83d naïve 夜 \\udce9"})
+    assert Record.from_json(odd.to_json().encode().decode()) == odd
+
+
+def test_versions_are_those_that_are_here():
+    assert versions("hypothesis", "no-such-package").keys() == versions().keys() | {"hypothesis"}
 
 
 def test_a_seed_of_zero_is_a_seed():

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
 import checkpoints
 import numpy as np
+import pressing
 import pytest
 from film_files import SAMPLE_RATE, pan, tones
+from lying_server import Answer
 from PIL import Image
 
 import ml4a
-from ml4a import jobs, video
+from ml4a import image, jobs, video
 from ml4a.cli import main
 from ml4a.media.audio import Sound
 from ml4a.models import registry
@@ -58,6 +66,53 @@ def test_a_film_is_made_again_from_what_it_tells(files, capsys):
         assert np.array_equal(a, b)
 
 
+def test_a_face_that_was_loaded_smaller_is_made_again_as_small(files):
+    face = image.load("face.png", size=32)
+    ml4a.load("wav2lip")(face, speech="speech.wav", box=(2, 26, 8, 40), rate=6).save("small.mp4")
+    again, notes = jobs.repeat("small.mp4")
+    assert not notes
+    assert video.open(again).size == (48, 32)
+    for a, b in zip(video.open("small.mp4"), video.open(again), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_the_speech_may_come_from_standard_input(files, monkeypatch, capsys):
+    spoken = (files / "speech.wav").read_bytes()
+    for heard, status in ((spoken, 0), (b"", 2), (b"Not a sound.", 2)):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(heard)))
+        assert lipsync("face.png", "-", *BOX, "--rate", "6", "-o", f"talk{status}.mp4", "-q") == status
+    assert "the sound is" in capsys.readouterr().err
+    assert not (files / "talk2.mp4").exists()
+    assert lipsync("face.png", "speech.wav", *BOX, "--rate", "6", "-o", "due.mp4", "-q") == 0
+    for a, b in zip(video.open("talk0.mp4"), video.open("due.mp4"), strict=True):
+        assert np.array_equal(a, b)
+    assert jobs.read_record("talk0.mp4").inputs[1].sha256 == hashlib.sha256(spoken).hexdigest()
+
+
+def test_an_address_is_read_once(files, server, monkeypatch):
+    monkeypatch.setenv("ML4A_ALLOW_LOOPBACK", "1")
+    names = ("face.png", "speech.wav")
+    addresses = [server.put(f"/{name}", Answer((files / name).read_bytes())) for name in names]
+    assert lipsync(*addresses, *BOX, "--rate", "6", "-q") == 0
+    assert [request.path for request in server.requests] == ["/face.png", "/speech.wav"]
+    due = [hashlib.sha256((files / name).read_bytes()).hexdigest() for name in names]
+    assert [each.sha256 for each in jobs.read_record("face-lipsync.mp4").inputs] == due
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_film(files):
+    Sound(np.zeros(600 * 8000, np.float32), 8000).save("long.wav")
+    command = ("lipsync", "face.png", "long.wav", *BOX, "-o", "talk.mp4")
+    status, output, errors = pressing.ctrl_c(*command, cwd=files, when=lambda: pressing.is_written(files, 0))
+    assert (status, output) == (130, b"")
+    assert errors == "ml4a: stopped; the best so far was written to talk.mp4\n"
+    film = video.open("talk.mp4")
+    assert 0 < len(list(film)) < 20_000
+    assert film.has_sound
+    assert jobs.read_record("talk.mp4").model == "wav2lip"
+    assert not [path for path in Path().iterdir() if path.name.startswith(".")]
+
+
 def test_flags_are_those_of_the_model(files, capsys):
     flags = ["--pads", "0,4,0,0", "--blend", "hard", "--loop", "pingpong", "--smooth", "ahead", "--batch", "2"]
     assert lipsync("face.png", "speech.wav", *BOX, *flags, "--rotate", "0", "-o", "talk.webm", "-q") == 0
@@ -82,7 +137,7 @@ def test_no_record_if_none_is_wanted(files):
         (["face.png", "speech.wav", "--box", "1,2,3"], "box is four numbers"),
         (["face.png", "speech.wav", *BOX, "--crop", "0,65,0,9"], "crop is top, bottom, left, right within the frame"),
         (["face.png", "speech.wav", "--rate", "0"], "rate must be between 1 and 120"),
-        (["face.png", "speech.wav", *BOX, "-o", "talk.txt"], "a film's name must end in"),
+        (["none.png", "none.wav", "-o", "talk.txt"], "a film's name must end in"),
         (["face.png", "speech.wav", *BOX, "-o", "-"], "files here"),
     ],
 )

@@ -127,7 +127,9 @@ def test_a_picture_becomes_a_sound_and_a_sound_a_picture():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [(("join",), "name the sounds"), (("mix", "tone.wav"), "two sounds or more"),
-     (("convert", "tone.wav", "-o", "tone.xyz"), r"\.wav, \.flac"), (("stretch", "tone.wav", "0"), "factor must be")],
+     (("convert", "tone.wav", "-o", "tone.xyz"), r"\.wav, \.flac"),
+     (("from-picture", "none.png", "-o", "tone.xyz"), r"\.wav, \.flac"),
+     (("stretch", "tone.wav", "0"), "factor must be")],
 )  # fmt: skip
 def test_what_cannot_be_done_is_said(arguments, says):
     with pytest.raises(BadValue, match=says):

@@ -141,8 +141,12 @@ def test_nearest_is_whose_encoding_is_nearest():
     for wrong in ([], [Face(BOX)]):
         with pytest.raises(BadValue):
             face.nearest(wrong, wanted)
-    with pytest.raises(BadValue, match="128"):
-        face.distance(np.zeros(64), faces[0])
+    for wrong in (np.zeros(64), faces, "somebody"):
+        with pytest.raises(BadValue, match="128"):
+            face.distance(wrong, faces[0])  # pyright: ignore[reportArgumentType]
+    assert face.distance(people, faces[1]).shape == (3,)
+    with pytest.raises(BadValue, match="one by one"):
+        face.distance(people, people[:2])
 
 
 def test_the_largest_comes_first():

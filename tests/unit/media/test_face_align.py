@@ -151,6 +151,12 @@ def test_an_ffhq_portrait_has_no_black_corners(astronaut):
     assert rim.std() < 0.6 * made[40:90, 40:90].std()  # and fades
 
 
+def test_a_face_of_less_than_a_pixel_at_the_border_has_a_portrait_too(astronaut):
+    speck = FOUND.moved(-225, -120).scaled(0.005).moved(1, 1)
+    made = face.ffhq(astronaut, speck, 32)
+    assert np.abs(made - astronaut[1, 1]).max() < 0.2
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import quick
 
 from ml4a._core.errors import BadValue, NotFound, UnknownName
 from ml4a.media import audio, listen
@@ -56,7 +57,7 @@ def frame_of(place: int, sound_rate: int, rate: Fraction | float) -> int:
     return int(Fraction(int(place), sound_rate) * Fraction(rate))
 
 
-@pytest.mark.parametrize(("sound_rate", "rate"), CLICKS)
+@pytest.mark.parametrize(("sound_rate", "rate"), quick(CLICKS, 2, rows=True))
 def test_a_click_track_of_ten_minutes_lands_in_its_frames(sound_rate, rate):
     sound, places = clicks(sound_rate, 600)
     signal = listen.onsets(sound, rate, decay=0)
@@ -245,6 +246,7 @@ def test_there_are_no_beats_where_there_is_no_rhythm():
             listen.beats(sound, around=wrong)
 
 
+@pytest.mark.slow
 def test_listening_takes_no_more_memory_for_longer_sounds():
     def peak(feature, seconds):
         sound = Sound(np.tile(drums(np.arange(0.1, 9.5, 0.5), 10).samples, (seconds // 10, 1)), 22_050)

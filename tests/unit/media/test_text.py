@@ -118,7 +118,7 @@ def test_a_length_below_one_is_refused():
         text.sentences("word", 0)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(st.text() | st.text(alphabet="ab1.,;:!?'\"{}()[]/ \n$-–é中\u0301", max_size=120), st.integers(1, 40))
 def test_pieces_are_the_text_and_none_is_too_long(value, longest):
     pieces = text.sentences(value, longest)
@@ -159,6 +159,10 @@ def test_hostile_texts_are_cut_and_read_in_time_that_grows_with_their_length(nam
         ("1000th 101st 12th 0th", "one thousandth one hundred and first twelfth zeroth"),
         ("1,234,567", "one million, two hundred thirty-four thousand, five hundred sixty-seven"),
         ("1000000000005", "one trillion five"),
+        (
+            "1,2,3 or 1,50 or 1234,567",
+            "one, two, three or one, fifty or one million, two hundred thirty-four thousand, five hundred sixty-seven",
+        ),
         ("1066 1900 2000 2007 2010", "ten sixty-six nineteen hundred two thousand two thousand seven twenty ten"),
         ("1001 3000 1905", "ten oh one three thousand nineteen oh five"),
         ("Привет, 中国! 🎨", "privet, zhongguo! "),

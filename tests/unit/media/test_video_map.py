@@ -138,6 +138,7 @@ print({peak_memory.EXPRESSION})
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length_of_a_720p_film(tmp_path):
     pictures = pan(10, 1280, 720)
     peaks = []

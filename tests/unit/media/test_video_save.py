@@ -24,6 +24,7 @@ from film_files import (
     tones,
     write_film,
 )
+from tiers import quick
 
 from ml4a._core.errors import BadMedia, BadValue, Cancelled, CannotWrite, OutputExists
 from ml4a._core.progress import Cancel
@@ -51,7 +52,7 @@ def test_720p_keeps_frames_duration_sound_and_picture(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm"])
-@pytest.mark.parametrize("codec", ["aac", "libopus", "pcm_s16le", "libmp3lame", "flac"])
+@pytest.mark.parametrize("codec", quick(["aac", "pcm_s16le", "libopus", "libmp3lame", "flac"], 2))
 def test_every_sound_fits_every_container(tmp_path, suffix, codec):
     source = write_film(tmp_path / "film.mkv", numbered(30), sound=tones(1), sound_codec=codec)
     saved = video.open(source).save(tmp_path / f"out{suffix}")
@@ -122,7 +123,7 @@ def test_variable_frame_rates_are_kept(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp", ".png"])
-@pytest.mark.parametrize(("width", "height"), [(321, 241), (1, 1), (17, 2), (16, 15)])
+@pytest.mark.parametrize(("width", "height"), quick([(321, 241), (1, 1), (17, 2), (16, 15)], 2, rows=True))
 def test_odd_sizes_are_never_stretched(tmp_path, suffix, width, height):
     pictures = np.ascontiguousarray(pan(3, 400, 300)[:, :height, :width])
     source = write_film(tmp_path / "film.mkv", pictures, codec="ffv1", pixels="bgr0", options={})

@@ -157,6 +157,19 @@ def test_jitter_is_a_mean_that_the_seed_decides(photo, small):
     assert faces.distance(jittered(1, 5), plain) > 0
 
 
+def test_another_networks_file_is_no_encoder(tmp_path):
+    state = deterministic.state_dict(official.NETWORKS["dlib_mmod:build"])
+    path = dlib_files.save(tmp_path / "net.dat", dlib_files.face_detector(state))
+    with pytest.raises(BadWeights, match=r"net\.dat holds a DlibDetector, where a DlibResNet is due"):
+        load({"encoder": path}, "dlib", torch.device("cpu"))
+
+
+@pytest.mark.parametrize("options", [{"jitter": -1}, {"jitter": 2.5}, {"jitter": True}, {"seed": -1}, {"seed": None}])
+def test_what_no_jitter_and_no_seed_can_be_is_refused_in_words(photo, small, options):
+    with pytest.raises(BadValue, match=rf"{next(iter(options))} must be a whole number"):
+        encode(small, pixels(photo), [ASTRONAUT], **options)
+
+
 # -- The 68 points -----------------------------------------------------------------------------------------------------
 
 

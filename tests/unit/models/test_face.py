@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import certain_s3fd
 import checkpoints
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def test_the_threshold_is_how_sure_it_must_be(faces):
     assert len(faces(camera, threshold=min(score + 0.001, 0.9999))) < len(likely)
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("turns", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 def test_turned_faces_are_found_where_they_are(faces, portrait, turns):
     upright = faces(portrait, **LARGE)[0]
     turned = portrait.rotate(90 * turns)
@@ -111,7 +112,7 @@ def test_an_upright_face_is_found_once_among_all_turns(faces, group):
     assert faces(group, turned=True, **LARGE) == faces(group, **LARGE)
 
 
-@pytest.mark.parametrize("kind", ["grey", "alpha", "array", "tensor"])
+@pytest.mark.parametrize("kind", ["grey", "alpha", pytest.param("array", marks=pytest.mark.slow), "tensor"])
 def test_the_kind_of_picture_does_not_matter(faces, portrait, kind):
     import torch
 
@@ -142,7 +143,7 @@ def test_a_face_at_the_edge_is_found(faces, portrait):
     assert face.box[0] < 5
 
 
-@pytest.mark.parametrize("points", ["five", "68", "mesh"])
+@pytest.mark.parametrize("points", ["five", pytest.param("68", marks=pytest.mark.slow), "mesh"])
 def test_what_is_wanted_of_a_face_is_found_and_drawn(faces, portrait, points):
     if points != "five":
         pytest.importorskip("ai_edge_litert", reason="the mesh needs ai-edge-litert")
@@ -162,7 +163,7 @@ def test_numbers_are_drawn_if_they_are_asked_for(faces, portrait):
     assert not np.array_equal(np.asarray(plain), np.asarray(numbered))
 
 
-@pytest.mark.parametrize(("angle", "size"), [(0, 128), (25, 300)])
+@pytest.mark.parametrize(("angle", "size"), [pytest.param(0, 128, marks=pytest.mark.slow), (25, 300)])
 def test_aligned_eyes_are_where_they_are_asked_for(faces, portrait, angle, size):
     aligned = faces.align(portrait.rotate(angle, Image.Resampling.BICUBIC), size=size, **LARGE)
     assert aligned.size == (size, size)
@@ -257,6 +258,7 @@ def still(faces, portrait, count=8):
     return [(clean + random.normal(0, 0.05, clean.shape)).clip(0, 1).astype(np.float32) for _ in range(count)]
 
 
+@pytest.mark.slow
 def test_in_a_film_points_tremble_less(faces, portrait):
     frames = still(faces, portrait)
     film = faces.for_film()
@@ -384,3 +386,16 @@ def test_a_person_is_recognised_in_another_picture_and_nobody_else_is(faces, por
 def test_its_weights_are_free(faces):
     variant = weights.card("face").variant("mtcnn")
     assert (variant.licence, variant.commercial) == ("MIT", "yes")
+
+
+def test_the_detector_of_wav2lip_finds_boxes(home, tmp_path):
+    checkpoints.install("face", "s3fd", {"s3fd": certain_s3fd.save(tmp_path / "s3fd.pth")})
+    find = ml4a.load("face", "s3fd")
+    grey = np.full((80, 96, 3), 0.5, np.float32)
+    found = find(grey)
+    assert len(found) > 1
+    assert {each.size for each in found} == {(128, 128)}
+    assert all(each.points is None and each.score == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-5) for each in found)
+    assert find(grey, threshold=0.96) == []
+    with pytest.raises(BadValue, match="points"):
+        find.align(grey)

@@ -14,7 +14,7 @@ from checkpoints import face as official
 
 import ml4a
 from ml4a import image
-from ml4a._core.errors import BadValue
+from ml4a._core.errors import BadValue, BadWeights
 from ml4a.models import _mmod
 from ml4a.networks import from_state_dict
 
@@ -94,7 +94,7 @@ def test_faces_are_sorted_by_size_and_scored_from_0_to_1(network, photo):
 
 def test_smaller_faces_are_looked_for_in_a_larger_picture(network, photo):
     """In a picture twice as large everything is where it was, and half as large."""
-    array = image.to_array(photo)
+    array = image.to_array(photo)[:130, :130]
     large = torch.nn.functional.interpolate(
         torch.from_numpy(array.transpose(2, 0, 1).copy())[None], scale_factor=2, mode="bilinear", align_corners=False
     )[0].numpy()
@@ -140,3 +140,6 @@ def test_weights_of_another_part_are_no_detector(tmp_path, monkeypatch):
     checkpoints.install("face", "encoder", {"encoder": path})
     with pytest.raises(BadValue, match="face/encoder finds no faces by itself"):
         ml4a.load("face", "encoder")
+    checkpoints.install("face", "mmod", {"detector": path})
+    with pytest.raises(BadWeights, match="holds a DlibResNet, where a DlibDetector is due"):
+        ml4a.load("face", "mmod")

@@ -11,6 +11,7 @@ import pytest
 from checkpoints import neural_style as official
 from PIL import Image
 from step_losses import losses
+from tiers import quick
 
 import ml4a
 from ml4a import image, synthesis
@@ -94,13 +95,14 @@ OTHER = {
 }
 
 
-@pytest.mark.parametrize("name", OTHER)
+@pytest.mark.parametrize("name", quick(OTHER, 10))
 def test_every_parameter_makes_another_picture(name, model, photo, waves, painted):
     more = {"scale_ratio": 1.2} if name == "passes" else {}
     made = model(photo, style=waves, **QUICK | {name: OTHER[name]} | more)
     assert made.shape != painted.shape or away(made, painted) > 0.3 / 255
 
 
+@pytest.mark.slow
 def test_the_remaining_parameters_matter_where_they_apply(model, photo, waves):
     def differ(name, values, **common):
         one, other = (model(photo, style=waves, **QUICK | common | {name: value}) for value in values)
@@ -147,6 +149,7 @@ def test_regions_and_styles_change_places_together(model, photo, waves, mosaic):
             assert difference(half, style) < 0.5 * difference(half, other)
 
 
+@pytest.mark.slow
 def test_the_last_region_is_what_is_left(model, photo, waves, mosaic):
     left, right = halves()
     both = model(photo, style=[waves, mosaic], regions=[left, right], **QUICK)
@@ -161,6 +164,7 @@ def test_a_style_in_one_region_leaves_the_rest(model, photo, waves):
     assert np.abs(made[:, -12:] - photo[:, -12:]).mean() < 0.3 * np.abs(made[:, :12] - photo[:, :12]).mean()
 
 
+@pytest.mark.slow
 def test_colours_are_kept(model, photo, waves):
     made, kept = (model(photo, style=waves, keep_colors=keep, **QUICK | {"iterations": 8}) for keep in (False, True))
 
@@ -181,6 +185,7 @@ def test_of_several_styles_the_heavier_one_is_nearer(model, photo, waves, mosaic
         model(photo, style=[waves, mosaic], style_weights=(1,), **QUICK)
 
 
+@pytest.mark.slow
 def test_passes_go_from_coarse_to_fine(model, waves):
     sizes = []
     step = ml4a.synthesis.Synthesis._begin
@@ -247,6 +252,7 @@ def test_network_in_network_has_layers_of_its_own(model, waves):
         small(picture, pooling="blurred", **parameters)
 
 
+@pytest.mark.slow
 def test_memory_decides_how_much_is_remembered(model, photo, waves, monkeypatch):
     pixels, network = photo.shape[0] * photo.shape[1], model.network.bytes_per_pixel
     for steps, due in ((1000, 100), (30, 30), (10, 10)):

@@ -8,6 +8,7 @@ import checkpoints
 import numpy as np
 import pytest
 from PIL import Image
+from tiers import quick
 
 import ml4a
 from ml4a import image, weights
@@ -58,7 +59,7 @@ def test_any_size_is_exact_and_the_picture_keeps_its_place(cartoons, eye, scale)
     assert np.abs(np.asarray(result, np.float32) - np.asarray(due, np.float32)).mean() < 12
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2, 1), (2, 300), (3, 200), (17, 33)])
+@pytest.mark.parametrize("size", quick([(1, 1), (3, 200), (2, 1), (2, 300), (17, 33)], 2))
 def test_tiny_thin_and_odd_pictures(cartoons, doubling, size):
     picture = image.sample("chelsea").resize(size)
     assert cartoons(picture).size == (4 * size[0], 4 * size[1])

@@ -63,9 +63,16 @@ def test_a_stream_is_the_whole_in_sentences(voice, spoken):
     assert np.array_equal(audio.concat(parts).samples, spoken.samples)
 
 
+def test_the_record_of_a_stream_is_there_before_its_first_sentence(voice, spoken):
+    voice.stream(TEXT, seed=1)
+    assert voice.last_record == spoken.record
+
+
 def test_a_stream_refuses_what_the_call_refuses(voice):
     with pytest.raises(errors.BadValue, match="speed must be between"):
-        next(voice.stream(TEXT, speed=9))
+        voice.stream(TEXT, speed=9)
+    with pytest.raises(errors.BadValue, match="give it words"):
+        next(voice.stream("…"))
 
 
 def test_how_a_word_is_spelled_out_can_be_said(voice):
@@ -79,7 +86,11 @@ def test_what_has_no_words_is_refused(voice, text):
         voice(text)
 
 
-@pytest.mark.parametrize("text", ["x" * 5000, "a" + "́" * 900, "Ünïcödé 漢字 слово", "<b>&amp;</b> \\ $$ %", "1" * 200])
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 1000, "a" + "́" * 900, "Ünïcödé 漢字 слово", "<b>&amp;</b> \\ $$ %", "1" * 200],
+    ids=["one word", "marks", "scripts", "signs", "digits"],
+)
 def test_whatever_else_is_written_is_said_somehow(voice, text):
     assert voice(text, seed=1).duration > 0.2
 
@@ -106,8 +117,9 @@ def test_a_file_that_is_no_text_is_refused(voice, content, error, tmp_path):
 
 
 def test_a_text_of_the_wrong_type_is_refused(voice):
-    with pytest.raises(errors.BadValue, match="not int"):
-        voice(7)
+    for value, name in ((7, "int"), (None, "NoneType"), (b"Yes.", "bytes")):
+        with pytest.raises(errors.BadValue, match=f"not {name}"):
+            voice(value)
 
 
 def test_the_record_has_the_text_but_of_a_long_one_the_hash(voice, spoken):

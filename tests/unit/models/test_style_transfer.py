@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from known_motion import KnownFilm, flicker, laplacian_energy
 from step_losses import losses
+from tiers import quick
 
 import ml4a
 from ml4a import image
@@ -66,8 +67,6 @@ def test_sizes_are_heights_and_small_pictures_stay_as_they_are(model, photo, wav
 
 
 OTHER = {
-    "loss": "wasserstein",
-    "pooling": "average",
     "optimizer": "adam",
     "keep_colors": True,
     "init": "uniform",
@@ -76,14 +75,16 @@ OTHER = {
     "content_weight": 5.0,
     "smoothness": 50000.0,
     "average": 0.9,
-    "min_scale": 24,
+    "final_iterations": 4,
     "initial_iterations": 5,
     "iterations": 4,
-    "final_iterations": 4,
+    "loss": "wasserstein",
+    "min_scale": 24,
+    "pooling": "average",
 }
 
 
-@pytest.mark.parametrize("name", OTHER)
+@pytest.mark.parametrize("name", quick(OTHER, 6))
 def test_every_parameter_makes_another_picture(name, model, photo, waves, painted):
     made = model(photo, style=waves, **QUICK | {name: OTHER[name]})
     assert np.abs(made - painted).mean() > 0.5 / 255
@@ -171,6 +172,7 @@ def test_what_was_stopped_is_gone_on_with(model, photo, waves, painted, tmp_path
         model(photo, style=photo, resume=str(state), **QUICK)
 
 
+@pytest.mark.slow
 def test_a_record_makes_the_picture_again(model, waves, tmp_path):
     picture = image.sample("chelsea", size=64)
     made = model(picture, style=[waves, picture], style_weights=(2, 1), **QUICK | {"seed": None})
@@ -198,6 +200,7 @@ def test_frames_of_a_film_begin_with_the_one_before(model, waves):
         film(frame, resume="state", **parameters)
 
 
+@pytest.mark.slow
 def test_the_length_of_steps_matters_to_adam(model, photo, waves):
     short, long = (model(photo, style=waves, **ADAM | {"step_size": size}) for size in (0.005, 0.1))
     small = image.resize(photo, short.shape[1::-1])

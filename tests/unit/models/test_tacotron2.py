@@ -166,7 +166,9 @@ def test_files_in_each_other_s_place_are_told_apart(tmp_path):
 
 
 def test_the_hum_is_what_the_vocoder_says_to_itself(voice):
+    chance = torch.get_rng_state()
     denoiser = Denoiser(voice.vocoder)
+    assert torch.equal(torch.get_rng_state(), chance), "whoever has set torch's seed has set it for himself"
     silent = voice.vocoder.draw(88)
     with torch.inference_mode():
         hum = voice.vocoder(torch.zeros(1, 10, 88), 0.0, silent)[0].numpy()

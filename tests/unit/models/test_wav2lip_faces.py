@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import certain_s3fd
 import checkpoints
 import cv2
 import numpy as np
@@ -13,14 +14,15 @@ from PIL import Image
 from talkative import in_bytes
 
 import ml4a
-from ml4a import image, video
+from ml4a import audio, image, video, weights
 from ml4a._core.errors import BadMedia, BadWeights
 from ml4a._core.progress import listening
 from ml4a.media.audio import Sound
 from ml4a.media.face import Face
-from ml4a.models import _lipsync
+from ml4a.models import _footage, _lipsync, _sync, registry
 from ml4a.models._lipsync import blended, bridged, chosen, overlap, smoothed, spread
 from ml4a.models._operation import recording
+from ml4a.networks import from_state_dict
 
 pytestmark = pytest.mark.xdist_group("wav2lip")
 BOX = (9, 41, 12, 50)
@@ -100,6 +102,25 @@ def test_a_film_without_frames_is_refused(model, speech, options):
         model(video.from_frames(lambda: iter([]), rate=5), speech=speech, **options)
 
 
+def test_a_film_of_which_no_frame_is_left_is_refused(model, speech):
+    nothing = video.from_frames(pan(3, 64, 48), rate=5).trim(0, 0.01)
+    with pytest.raises(BadMedia, match="no frame that can be decoded"):
+        model(nothing, speech=speech, box=BOX)
+
+
+def test_faces_are_looked_for_on_the_models_own_device(model, speech, monkeypatch):
+    devices, load = [], registry.load
+
+    def watched(name, *arguments, **options):
+        devices.append((name, options["device"]))
+        return load(name, *arguments, **options)
+
+    monkeypatch.setattr(registry, "load", watched)
+    with pytest.raises(BadMedia, match="no face found"):
+        model(Image.new("RGB", (64, 48)), speech=speech)
+    assert devices == [("face", str(model.device))]
+
+
 def test_progress_is_reported_while_faces_are_looked_for(model, speech, astronaut):
     seen = []
     with listening(seen.append):
@@ -107,19 +128,9 @@ def test_progress_is_reported_while_faces_are_looked_for(model, speech, astronau
     assert [each.done for each in seen if each.stage == "faces"] == [0, 1, 2, 3]
 
 
-def certain_s3fd(folder):
-    """A file of S3FD's that sees a face of 128 pixels around the middle of every place of its third level."""
-    shapes = official.SMALL["s3fd"]["face_detector"]
-    state = {key: np.zeros(shape, np.float32) for key, shape in shapes.items()}
-    for name in ("conv3_3_norm", "conv4_3_norm", "conv5_3_norm", "fc7", "conv6_2", "conv7_2"):
-        state[f"{name}_mbox_conf.bias"][0] = 9
-    state["fc7_mbox_conf.bias"][:] = (0, 3)
-    return official.save("face_detector", folder / "s3fd.pth", state)
-
-
 def test_the_originals_detector_is_fetched_when_it_is_asked_for(home, tmp_path, speech):
     checkpoints.install("wav2lip", "gan", checkpoints.write("wav2lip", "gan", tmp_path, small=True))
-    checkpoints.install("wav2lip", "s3fd", {"face_detector": certain_s3fd(tmp_path)})
+    checkpoints.install("face", "s3fd", {"s3fd": certain_s3fd.save(tmp_path / "s3fd.pth")})
     model = ml4a.load("wav2lip")
     picture = pan(1, 96, 80)[0]
     talking = model(Image.fromarray(picture), speech=speech, detector="s3fd", blend="hard", pads=(0, 0, 0, 0), rate=3)
@@ -255,6 +266,12 @@ def test_what_cannot_be_compared_is_said(model, tmp_path, speech):
         model.sync(silent.with_sound(speech), expert=expert)
     with pytest.raises(BadMedia, match="5 frames in a row"):
         model.sync(silent.trim(0, 0.12).with_sound(speech), expert=expert, box=(0, 96, 0, 96))
+    boxes = np.full((60, 4), np.nan)
+    boxes[50:] = (0, 0, 96, 96)
+    with pytest.raises(BadMedia, match="a moment of sound"):  # which is over when the face comes
+        network = from_state_dict("wav2lip", weights.read(expert).arrays())
+        heard = audio.mel(speech.trimmed(0, 0.5), audio.WAV2LIP)
+        _sync.measured(network, model.device, _footage.Footage(pulsing(60, 0)), boxes, heard, 16)
     with pytest.raises(BadWeights, match="Wav2Lip's weights, not SyncNet's"):
         other = official.save("network", tmp_path / "net.pth", talkative.state())
         model.sync(silent.with_sound(speech), expert=other, box=(0, 96, 0, 96))

@@ -22,6 +22,7 @@ import tf_files
 import torch
 import toy_card
 import weights_files
+from tiers import quick
 
 from ml4a import networks, weights
 from ml4a._core.errors import NotFound
@@ -184,7 +185,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", quick(LAYOUTS))
 @pytest.mark.parametrize("builder", every_network.SHAPES)
 def test_each_network_is_recognised_in_each_layout(tmp_path, builder, layout):
     save, taken_off = LAYOUTS[layout]

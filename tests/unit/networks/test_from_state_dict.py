@@ -4,6 +4,7 @@ import deterministic
 import official_keys as keys
 import pytest
 import torch
+from tiers import quick
 
 from ml4a._core.errors import BadWeights, UnknownName
 from ml4a.networks import from_state_dict
@@ -33,7 +34,7 @@ def test_the_keys_decide_which_network_it_is(case):
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("case", SMALL)
+@pytest.mark.parametrize("case", quick(SMALL, 2))
 def test_any_missing_key_is_named(case):
     name, shapes, _ = SMALL[case]
     for key in shapes:
@@ -44,7 +45,7 @@ def test_any_missing_key_is_named(case):
         assert repr(key) in str(error.value)
 
 
-@pytest.mark.parametrize("case", SMALL)
+@pytest.mark.parametrize("case", quick(SMALL, 2))
 def test_any_misshaped_key_is_named(case):
     name, shapes, _ = SMALL[case]
     for key, sizes in shapes.items():

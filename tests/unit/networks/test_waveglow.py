@@ -200,6 +200,9 @@ def test_what_is_broken_is_said():
         from_state_dict("tacotron2", whole | {"WN.4.end.bias": np.ones(4, np.float32)})
     with pytest.raises(BadWeights, match="another size"):
         from_state_dict("tacotron2", whole | {"WN.0.start.weight_g": np.ones((3, 1, 1), np.float32)})
+    for name in ("weight_v", "weight_g"):
+        with pytest.raises(BadWeights, match=rf"WN.0.start.{name}' of shape a single number, where 3 dimensions"):
+            from_state_dict("tacotron2", whole | {f"WN.0.start.{name}": np.float32(1)[...]})
     with pytest.raises(BadWeights, match="without an inverse"):
         from_state_dict("tacotron2", whole | {"convinv.1.conv.weight": np.ones((8, 8, 1), np.float32)})
     with pytest.raises(BadWeights, match="do not grow"):

@@ -46,6 +46,22 @@ def test_it_keeps_what_the_plain_loop_keeps(inclusive, minimum, block, monkeypat
     assert 5 < len(due) < 80
 
 
+def test_no_more_boxes_are_compared_at_once_than_a_block_has(monkeypatch):
+    """However many stay: memory does not grow with them."""
+    compared = []
+
+    def watched(a, b, **convention):
+        compared.append(max(len(a), len(b)))
+        return overlaps(a, b, **convention)
+
+    monkeypatch.setattr(module, "_BLOCK", 8)
+    monkeypatch.setattr(module, "overlaps", watched)
+    corners = torch.arange(50.0)[:, None] * 20
+    boxes = torch.cat((corners, corners, corners + 9, corners + 9), dim=1)
+    assert nms(boxes, torch.linspace(1, 0.1, 50), 0.5).tolist() == list(range(50))
+    assert max(compared) == 8
+
+
 def test_a_chain_is_judged_link_by_link():
     """Each box overlaps the next only: every second one stays, though all but the first are overlapped."""
     boxes = torch.tensor([[10.0 * step, 0, 10.0 * step + 16, 16] for step in range(9)])

@@ -19,6 +19,7 @@ from ..mask import Mask
 from ..mask._stored import as_mask
 from ._face import Face, one
 from ._layout import Array
+from ._outline import reach
 from ._sampling import Border, inverse, sampled
 
 EYE = (0.371, 0.480)
@@ -194,8 +195,7 @@ def _reach(matrix: Array, patch: tuple[int, int], picture: tuple[int, int]) -> t
     """Left, top, right and bottom of the pixels of a picture that a patch reaches."""
     back = inverse(matrix)
     corners = np.array([(0, 0), (patch[0], 0), patch, (0, patch[1])]) @ back[:, :2].T + back[:, 2]
-    low, high = np.floor(corners.min(axis=0)).clip(0, picture), np.ceil(corners.max(axis=0)).clip(0, picture)
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+    return reach(corners, 0, picture)
 
 
 def _eye(eye: Any) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from ..image import _kinds, _resample
 from ..mask import Mask
 from ._face import Face, one
 from ._layout import Array
-from ._outline import cover, extent, outline
+from ._outline import cover, extent, outline, reach
 
 How: TypeAlias = Literal["blur", "pixelate", "fill"]
 
@@ -29,6 +29,7 @@ _RIM = 0.06
 """Width of the soft rim around a hidden face, as a share of its size."""
 
 
+@checked
 def mask(
     faces: Face | Sequence[Face],
     size: int | tuple[int, int],
@@ -47,15 +48,15 @@ def mask(
         feather: From 1 to 0 over about so much on either side of the outline. 0 is sharp.
 
     Raises:
-        BadValue: no such size.
+        BadValue: no such size, a softness out of bounds, what is no face or lies on one line.
     """
     width, height = _resample.target_size((1, 1), size)
-    if isinstance(feather, bool) or not isinstance(feather, int | float) or not 0 <= feather <= 1:
-        raise BadValue(f"feather must be between 0 and 1, not {feather!r}")
     unit, middle = min(width, height), (width / 2, height / 2)
     result: Mask | None = None
     for each in several(faces):
         polygon = outline(each)
+        if len(polygon) < 3:
+            raise BadValue("all that is known of this face lies on one line, around which there is no outline")
         drawn = masks.polygon(tuple((float(x), float(y)) for x, y in (polygon - middle) / unit))
         drawn = drawn.feathered(min(feather * extent(polygon) / unit, 4.0)) if feather else drawn
         result = drawn if result is None else result | drawn
@@ -102,10 +103,7 @@ def _hide(array: Array, polygon: Array, cells: int, smooth: bool) -> None:
     import cv2
 
     rim = max(1.0, _RIM * extent(polygon))
-    (left, top), (right, bottom) = polygon.min(axis=0) - rim - 1, polygon.max(axis=0) + rim + 1
-    height, width = array.shape[:2]
-    left, top = int(np.clip(np.floor(left), 0, width)), int(np.clip(np.floor(top), 0, height))
-    right, bottom = int(np.clip(np.ceil(right), 0, width)), int(np.clip(np.ceil(bottom), 0, height))
+    left, top, right, bottom = reach(polygon, rim + 1, (array.shape[1], array.shape[0]))
     if left >= right or top >= bottom:
         return
     part = array[top:bottom, left:right, :3]

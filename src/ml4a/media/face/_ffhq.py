@@ -101,7 +101,7 @@ def _padded(array: Array, matrix: Array, size: int) -> tuple[Array, Array]:
     part = array[first[1] : last[1], first[0] : last[0]]
     if max(*before, *after) <= border - _SLACK:
         return part, _after_moving(matrix, first)
-    before, after = (np.maximum(pad, round(_PAD * size / scale_of(matrix))) for pad in (before, after))
+    before, after = (np.maximum(pad, max(1, round(_PAD * size / scale_of(matrix)))) for pad in (before, after))
     return _faded(part, before, after, _BLUR * size / scale_of(matrix)), _after_moving(matrix, first - before)
 
 

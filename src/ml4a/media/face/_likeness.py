@@ -29,8 +29,11 @@ def distance(a: Face | Array, b: Face | Array) -> Any:
     Raises:
         BadValue: a face without encoding, or arrays of other shapes.
     """
-    difference = _encodings(a) - _encodings(b)
-    found = np.sqrt(np.square(difference).sum(axis=-1))
+    one, other = _encodings(a), _encodings(b)
+    try:
+        found = np.sqrt(np.square(one - other).sum(axis=-1))
+    except ValueError:
+        raise BadValue(f"encodings, {one.shape}, cannot be compared with {other.shape} of them, one by one") from None
     return float(found) if found.ndim == 0 else found.astype(np.float32)
 
 
@@ -59,7 +62,10 @@ def _encodings(value: Face | Array) -> Array:
         if value.encoding is None:
             raise BadValue("this face has no encoding; find it with a detector that makes encodings")
         return value.encoding.astype(np.float64)
-    array = np.asarray(value, np.float64)
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise BadValue(f"this takes a face or the 128 numbers of an encoding, not {type(value).__name__}") from None
     if array.ndim == 0 or array.shape[-1] != 128:
         raise BadValue(f"an encoding is 128 numbers, not {'×'.join(map(str, array.shape)) or 'a single value'}")
     return array

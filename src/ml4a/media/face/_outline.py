@@ -49,6 +49,13 @@ def extent(polygon: Array) -> float:
     return math.sqrt(abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2)
 
 
+def reach(polygon: Array, margin: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a polygon with so much around, in whole pixels of a picture (width, height)."""
+    low = np.floor(polygon.min(axis=0) - margin).clip(0, size)
+    high = np.ceil(polygon.max(axis=0) + margin).clip(0, size)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
 def _box_ellipse(face: Face, factor: float) -> Array:
     """The one within the box; by √2 larger it goes through its corners."""
     width, height = face.size

@@ -18,12 +18,15 @@ from ..mask import _planes
 from ._cover import mask
 from ._face import Face, one
 from ._layout import FOREHEAD, Array
-from ._outline import extent, outline
+from ._outline import extent, outline, reach
 
 _NODES = 96
 """Of the grid along the longer side, between which the way is interpolated: it is smooth."""
 _STIFFNESS = 1e-4
 """How little the surface bends to reach a point exactly; what detectors find is a little off."""
+
+_LEAST_EXTENT = 1e-6
+"""Pixels: of points that are all one, too, there is a scale."""
 
 
 @checked
@@ -53,14 +56,12 @@ def swapped(
         A picture of the kind of `picture`, its alpha kept.
 
     Raises:
-        BadValue: the two faces have neither mesh nor landmarks nor points in common.
+        BadValue: the two faces have neither mesh nor landmarks nor points in common, or the first is outside `picture`.
+        TooLarge: the other picture has a side of more than 32766 pixels, as it will be shown.
     """
     array, other = image.to_array(picture).copy(), image.to_array(other_picture)
     here, there, polygon = _in_common(face, other_face)
-    height, width = array.shape[:2]
-    (left, top), (right, bottom) = polygon.min(axis=0) - 1, polygon.max(axis=0) + 1
-    left, top = int(np.clip(np.floor(left), 0, width)), int(np.clip(np.floor(top), 0, height))
-    right, bottom = int(np.clip(np.ceil(right), 0, width)), int(np.clip(np.ceil(bottom), 0, height))
+    left, top, right, bottom = reach(polygon, 1, (array.shape[1], array.shape[0]))
     if left >= right or top >= bottom:
         raise BadValue("the face is outside the picture; was it found in another one?")
     other, there = _reduced(other, here, there)
@@ -94,7 +95,7 @@ def _in_common(face: Face, other: Face) -> tuple[Array, Array, Array]:
 
 def _reduced(other: Array, here: Array, there: Array) -> tuple[Array, Array]:
     """The other picture, no finer than it will be shown, and the places in it."""
-    factor = float(np.ptp(here, axis=0).max() / max(np.ptp(there, axis=0).max(), 1e-6))
+    factor = float(np.ptp(here, axis=0).max() / max(np.ptp(there, axis=0).max(), _LEAST_EXTENT))
     if factor >= 1:
         return other, there
     now = other.shape[1], other.shape[0]
@@ -106,6 +107,7 @@ def _bent(other: Array, here: Array, there: Array, size: tuple[int, int]) -> Arr
     """(width, height) pixels that show `other` so that its places `there` come to lie `here`."""
     import cv2
 
+    _sample.check_sides((other.shape[1], other.shape[0]))
     step = max(1.0, max(size) / _NODES)
     nodes = [max(2, round(side / step)) for side in size]
     x, y = ((np.arange(n) + 0.5) * (side / n) for n, side in zip(nodes, size, strict=True))
@@ -117,7 +119,7 @@ def _bent(other: Array, here: Array, there: Array, size: tuple[int, int]) -> Arr
 
 def _spline(here: Array, there: Array, at: Array) -> Array:
     """Where a thin-plate spline that leads from `here` to `there` leads from `at`; all N×2."""
-    middle, unit = here.mean(axis=0), np.ptp(here, axis=0).max()
+    middle, unit = here.mean(axis=0), max(np.ptp(here, axis=0).max(), _LEAST_EXTENT)
     here, at = (here - middle) / unit, (at - middle) / unit
     n = len(here)
     flat = np.column_stack([np.ones(n), here])

@@ -21,6 +21,8 @@ _TIME = re.compile(
 )
 _FRACTION = re.compile(r"(?:(?<![\d/.,])(\d{1,4})\s)?(?<![\d/.,])([1-9])/([2-9])(?![\d/])")
 _DECIMAL = re.compile(rf"(?<![\d.,])({_NUMBER})((?:\.\d++)++)")
+_COMMA = re.compile(r"(?<=\d),(?=\d)(?!\d{3}(?!\d))")
+"""Between two numbers, where it does not set thousands apart."""
 _DECADE = re.compile(r"(?<![\w.,])'?(1[1-9]|20)?([2-9])0s\b")
 _LEADING_ZERO = re.compile(r"(?<![\d.,:$£€¥₹])0\d++(?![.,:]?\d)")
 _MINUS = re.compile(r"(?<![\w.,)\-−])[-−](?=\d)")
@@ -66,6 +68,7 @@ def in_letters(text: str) -> str:
         (_TIME, _time),
         (_DECADE, _decade),
         (_DECIMAL, _decimal),
+        (_COMMA, ", "),
         (_LEADING_ZERO, lambda match: " ".join(match.group())),
         (_AFTER, lambda match: f" {_AFTER_NUMBERS[match[1]]}"),
         (_RANGE, " to "),

@@ -49,8 +49,8 @@ def save(
     cancel: Cancel | None,
 ) -> Path:
     """See `Clip.save`."""
+    _check_options(target, options)
     stills = _encode_stills.is_pattern(target)
-    _check_options(target, options, stills)
     cut_short = threading.Event()
 
     def encode(frames: Iterator[Frame]) -> None:
@@ -124,11 +124,20 @@ def _settled(record: Record | Callable[[], Record | None] | None) -> Record | No
     return record() if callable(record) else record
 
 
-def _check_options(path: Path, options: Options, stills: bool) -> None:
+def check_name(path: Path) -> None:
+    """Refuse a name that no film can have, nor the pictures of one, before any work is done.
+
+    Raises:
+        BadValue: what its suffix says is neither.
+    """
     known = [*MUXERS, *ANIMATIONS]
-    suffix = path.suffix.lower()
-    if not stills and suffix not in known:
+    if path.suffix.lower() not in known and not _encode_stills.is_pattern(path):
         raise BadValue(f"a film's name must end in one of {', '.join(known)}, not {path.suffix!r}")
+
+
+def _check_options(path: Path, options: Options) -> None:
+    check_name(path)
+    suffix = path.suffix.lower()
     if not (isinstance(options.quality, int) and 1 <= options.quality <= 100):
         raise BadValue(f"quality must be a whole number between 1 and 100, not {options.quality!r}")
     if options.alpha and suffix in MUXERS and MUXERS[suffix] not in TRANSPARENT:

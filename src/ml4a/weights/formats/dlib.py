@@ -147,7 +147,7 @@ def _con(stream: Stream, name: str) -> tuple[_Record, _Tensors]:
     filters, biases = _alias(stream), _alias(stream)
     _training_rates(stream, 4)
     biased = name == "con_4" or stream.flag()
-    if filters[0] != count or filters[2:] != (rows, columns) or biases != (1, count, 1, 1):
+    if filters[0] != count or filters[2:] != (rows, columns) or (biased and biases != (1, count, 1, 1)):
         raise BadWeights("its filters are not of the sizes that it says")
     return layer, _shares(parameters, {"filters": filters} | ({"biases": (count,)} if biased else {}))
 

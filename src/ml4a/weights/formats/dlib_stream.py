@@ -25,6 +25,8 @@ _MASKS = np.array([(1 << 8 * length) - 1 for length in range(_LONGEST_INTEGER + 
 """By length, the bits of a number of so many bytes."""
 _WINDOW = 1 << 15
 """Bytes in which the beginnings of numbers are looked for together: few enough for a processor's caches."""
+_LONGEST_CLAIM = 1 + _LENGTH
+"""Bytes that a number can say to have, and cannot have: of few numbers no more needs to be looked at."""
 _DOUBLINGS = 6
 _LONGEST_TEXT = 64
 _INFINITY, _NEGATIVE_INFINITY, _NAN = 32000, 32001, 32002
@@ -111,7 +113,8 @@ class Stream:
         found = np.empty(count, np.int64)
         done = 0
         while done < count:
-            window = np.frombuffer(self._data[self.position : self.position + _WINDOW], np.uint8)
+            length = min(_WINDOW, _LONGEST_CLAIM * (count - done))
+            window = np.frombuffer(self._data[self.position : self.position + length], np.uint8)
             heads, end = _heads(window, count - done)
             if len(heads) == 0:
                 raise _cut_short()
