@@ -107,8 +107,40 @@ def test_a_file_of_something_else_is_refused(mesh, tmp_path):
     (tmp_path / "net.tflite").write_bytes(b"TFL3" + bytes(100))
     with pytest.raises(BadWeights, match="no network of a face's mesh"):
         FaceMesh(tmp_path / "net.tflite")
+
+
+@pytest.mark.slow
+def test_another_network_is_refused(home):
+    card = home / "config" / "cards" / "other.toml"
+    card.parent.mkdir(parents=True)
+    card.write_text(BLAZEFACE, encoding="utf-8")
     with pytest.raises(BadWeights, match="no network of a face's mesh"):
-        FaceMesh(weights.fetch("face/blazeface")["detector"])
+        FaceMesh(weights.fetch("other")["detector"])
+
+
+BLAZEFACE = """
+title = "BlazeFace"
+task = "faces"
+summary = "The detector beside the mesh."
+
+[packages.mediapipe]
+version = "0.10.21"
+wheel = "mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl"
+size = 35622638
+sha256 = "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3"
+
+[weights.near]
+licence = "Apache-2.0"
+licence_source = "the licence file of the mediapipe wheel"
+commercial = "yes"
+
+[weights.near.files.detector]
+name = "face_detection_short_range.tflite"
+size = 229714
+sha256 = "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8"
+format = "tflite"
+sources = ["package:mediapipe#mediapipe/modules/face_detection/face_detection_short_range.tflite"]
+"""
 
 
 def test_without_the_interpreter_it_says_what_to_install(monkeypatch, tmp_path):

@@ -59,7 +59,7 @@ class FaceMesh:
     """Finds the mesh of faces whose place is known.
 
     Args:
-        path: The network's file, `face_landmark.tflite` or `face_landmark_with_attention.tflite`.
+        path: The network's file, `face_landmark.tflite`.
 
     Raises:
         MissingExtra: the interpreter of such files is not installed.
