@@ -213,7 +213,7 @@ class Faces(PictureModel):
 
         if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 <= margin <= 100:
             raise BadValue(f"margin must be a number from 0 to 100, not {margin!r}")
-        loaded = picture if image.is_loaded(picture) else image.load(picture)
+        loaded = image.loaded(picture)
         array, kind = image.to_array(loaded), image.kind_of(loaded)
         height, width = array.shape[:2]
         cut = []
@@ -245,7 +245,7 @@ class Faces(PictureModel):
 
         from ._face_parts import parsed
 
-        loaded = picture if image.is_loaded(picture) else image.load(picture)
+        loaded = image.loaded(picture)
         array = _pixels(loaded)
         return [parsed(self._helpers.parser, array, each, size) for each in self(loaded, **search)]
 
@@ -262,7 +262,7 @@ class Faces(PictureModel):
 
         from ._encodings import encode
 
-        loaded = picture if image.is_loaded(picture) else image.load(picture)
+        loaded = image.loaded(picture)
         return encode(self._helpers.encoder, _pixels(loaded), self(loaded, **search), jitter=jitter, seed=seed)
 
     def recognise(self, picture: Picture, target: Picture | Face, **search: Any) -> Face | None:

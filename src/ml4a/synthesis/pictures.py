@@ -22,7 +22,7 @@ def tensor(picture: Picture) -> torch.Tensor:
     """
     if isinstance(picture, torch.Tensor) and picture.ndim == 4:
         return picture
-    array = image.to_array(picture if image.is_loaded(picture) else image.load(picture))
+    array = image.to_array(image.loaded(picture))
     return torch.from_numpy(array[:, :, :3].transpose(2, 0, 1)).contiguous()[None]
 
 

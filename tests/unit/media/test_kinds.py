@@ -136,3 +136,10 @@ def test_the_modes_of_pil_images_become_rgb_or_rgba():
     np.testing.assert_allclose(np.asarray(image.to_picture(lab)), 255, atol=2)
     grey = Image.fromarray(np.array([[0, 32768, 65535]], np.uint16))
     assert np.asarray(image.to_picture(grey))[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_what_is_in_memory_is_taken_as_it_is_and_what_is_named_is_read(tmp_path):
+    array = np.zeros((3, 4, 3), np.float32)
+    assert image.loaded(array) is array
+    image.save(array, tmp_path / "black.png")
+    assert image.loaded(tmp_path / "black.png").size == (4, 3)

@@ -93,7 +93,7 @@ def aligned(
     Raises:
         BadValue: the face has no eyes, or there is no such size.
     """
-    face, loaded = one(face), picture if image.is_loaded(picture) else image.load(picture)
+    face, loaded = one(face), image.loaded(picture)
     kind, size = _kinds.kind_of(loaded), _resample.target_size((1, 1), size)
     matrix = alignment(face.eyes, size, eye, classic=classic)
     if not classic:
@@ -118,7 +118,7 @@ def at_width(picture: Picture, width: int = 800) -> Any:
     """
     import cv2
 
-    loaded = picture if image.is_loaded(picture) else image.load(picture)
+    loaded = image.loaded(picture)
     now = image.size(loaded)
     width, _ = _resample.target_size(now, (width, 1))
     size = _resample.target_size(now, (width, max(1, int(now[1] * (width / now[0])))))

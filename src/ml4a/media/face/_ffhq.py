@@ -68,7 +68,7 @@ def ffhq(picture: Picture, face: Face, size: int = 1024) -> Any:
     Raises:
         BadValue: the face has a box only, eyes and mouth are at one place, or there is no such size.
     """
-    loaded = picture if image.is_loaded(picture) else image.load(picture)
+    loaded = image.loaded(picture)
     size = _side(size)
     matrix = ffhq_alignment(face, size)
     array, matrix = _padded(image.to_array(loaded), matrix, size)

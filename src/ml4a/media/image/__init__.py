@@ -30,7 +30,7 @@ from ._display import display
 from ._encode import encode, most_bits, save
 from ._geometry import aspect_ratio, crop_to_aspect_ratio, resize, size
 from ._kinds import KindName, as_kind, is_loaded, kind_of
-from ._load import file_input, load, load_deep
+from ._load import file_input, load, load_deep, loaded
 from ._metadata import read_record_text
 from ._sheets import concatenate, grid
 
@@ -48,6 +48,7 @@ __all__ = [
     "kind_of",
     "load",
     "load_deep",
+    "loaded",
     "most_bits",
     "random",
     "read_record_text",

@@ -82,6 +82,15 @@ def load(
     return _finished(source, size, as_array, autocrop)
 
 
+def loaded(picture: Picture) -> Any:
+    """`picture` itself if it is in memory, of whatever kind; else the PIL image that its path or URL names.
+
+    Raises:
+        NotFound, BadMedia, UnsafeURL, DownloadFailed: as `load`.
+    """
+    return picture if _kinds.is_loaded(picture) else load(picture)
+
+
 def load_deep(source: Picture | bytes) -> tuple[Any, Literal[8, 16]]:
     """Load `source` so that nothing is lost, and say how many bits a channel its result deserves.
 

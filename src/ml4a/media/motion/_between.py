@@ -57,7 +57,7 @@ def between(a: Picture, b: Picture, times: float | Iterable[float], *, engine: E
     for moment in moments:
         if not 0 <= moment <= 1:
             raise BadValue(f"times must be between 0 and 1, not {moment!r}")
-    first = a if image.is_loaded(a) else image.load(a)
+    first = image.loaded(a)
     whole, other = image.to_array(first), image.resize(image.to_array(b), image.size(first))
     passage = Passage(*_of_one_depth(whole, other), engine)
     kind = image.kind_of(first)

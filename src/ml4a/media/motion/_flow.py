@@ -65,7 +65,7 @@ class Flow:
         """
         from .. import image
 
-        loaded = picture if image.is_loaded(picture) else image.load(picture)
+        loaded = image.loaded(picture)
         moved = warp(image.to_array(loaded), self).clip(0, 1)
         return image.as_kind(moved, image.kind_of(loaded))
 

@@ -43,7 +43,7 @@ def overlay(labels: Array, known: LabelSet, photo: Picture, opacity: float) -> A
     share = signals.number("opacity", opacity)
     if not 0 <= share <= 1:
         raise BadValue(f"opacity must be between 0 and 1, not {opacity!r}")
-    photo = photo if image.is_loaded(photo) else image.load(photo)
+    photo = image.loaded(photo)
     array = image.to_array(photo).copy()
     fitted = nearest(labels, (array.shape[1], array.shape[0]))
     colors = colored(fitted, known).astype(np.float32) / 255
@@ -82,7 +82,7 @@ def legend(present: Sequence[tuple[Label, float]], known: LabelSet, height: int)
 
 def explained(picture: Picture, legend: Callable[[int], Image.Image]) -> Any:
     """A picture with the legend that its height asks for to its right, of its own kind."""
-    picture = picture if image.is_loaded(picture) else image.load(picture)
+    picture = image.loaded(picture)
     array = image.to_array(picture)
     height, width, channels = array.shape
     words = image.to_array(legend(max(height, _LOWEST)))
