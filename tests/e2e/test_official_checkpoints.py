@@ -40,6 +40,6 @@ def test_something_is_made_of_a_download(model, name, home, tmp_path, server):
         assert path.read_bytes() == files[role].read_bytes()
     assert [verdict.problem for verdict in weights.verify(f"{model}/{name}")] == [""] * len(files)
     about = clauses.operations(type(loaded))[0]
-    result = clauses.called(about, loaded)(clauses.subject(type(loaded), about))
+    result = clauses.main(type(loaded), loaded)(clauses.subject(type(loaded), about))
     assert np.ptp(clauses.values(result)) > 0, "an empty picture, or silence"
     assert set(loaded.last_record.digests) == set(files)

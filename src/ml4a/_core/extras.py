@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 
 from .errors import MissingExtra
+
+_MODULES = {"face": "ai_edge_litert", "speech": "hibari"}
+"""By which an extra is known to be installed."""
+
+
+def installed(extra: str) -> bool:
+    """Whether the packages of an extra are here."""
+    return importlib.util.find_spec(_MODULES[extra]) is not None
 
 
 def load(module: str, extra: str) -> ModuleType:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ml4a import weights
-from ml4a._core import files, progress, record
+from ml4a._core import extras, files, progress, record
 from ml4a._core.errors import BadValue
 from ml4a._core.progress import OnProgress
 from ml4a.jobs import read_record
@@ -27,7 +27,8 @@ MANIFEST = "works.json"
 def build(folder: Path, *, on_progress: OnProgress | None = None) -> Path:
     """Make the gallery in `folder`; works that are there already and up to date are kept.
 
-    Works of weights that the package index does not carry are made if these are in the cache, and only told of if not.
+    Works of weights that the package index does not carry are made if these are in the cache, and only told of if not;
+    so are works of packages that only an extra of ml4a installs.
 
     Returns:
         The page.
@@ -37,7 +38,7 @@ def build(folder: Path, *, on_progress: OnProgress | None = None) -> Path:
     """
     page = folder / "index.html"
     made = _read_manifest(folder)
-    works = [work for work in WORKS if all(weights.find(spec) for spec in work.needs)]
+    works = [work for work in WORKS if _can_be_made(work)]
     for work in works:
         if work.file not in made:
             files.refuse_existing(folder / work.file, overwrite=False)
@@ -54,6 +55,11 @@ def build(folder: Path, *, on_progress: OnProgress | None = None) -> Path:
         _write(folder / MANIFEST, json.dumps({**made, **done}, indent=1))
     _publish(page, works, done, finished=True)
     return page
+
+
+def _can_be_made(work: Work) -> bool:
+    installed = work.extra is None or extras.installed(work.extra)
+    return installed and all(weights.find(spec) for spec in work.needs)
 
 
 def _make(folder: Path, work: Work) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ml4a import image
 faces = ml4a.load("face")
 image.save(faces.show(image.load("sample:astronaut"), points="mesh"), "mesh.png")
 """,
+        extra="face",
     ),
     Work(
         "The face alone, its eyes where they are in all such pictures",
@@ -44,6 +45,7 @@ voice = ml4a.load("speech")
 text = "Everything on this page was made by this machine, a moment ago. Even my voice."
 voice(text, seed=1).save("voice.mp3")
 """,
+        extra="speech",
     ),
     Work(
         "What a picture sounds like",
@@ -68,6 +70,7 @@ said = ml4a.load("speech")("Hello from a photograph.", seed=1)
 ml4a.load("wav2lip")("sample:astronaut", speech=said).save("talk.mp4")
 """,
         needs=("wav2lip",),
+        extra="speech",
     ),
     Work(
         "The voice of 2018, frame by frame",
@@ -80,5 +83,6 @@ import ml4a
 ml4a.load("tacotron2")("Everything has its time.", seed=1).save("tacotron.mp3")
 """,
         needs=("tacotron2",),
+        extra="speech",
     ),
 )

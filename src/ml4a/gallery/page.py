@@ -8,6 +8,8 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from ml4a._core import extras
+
 from .work import Work
 
 SOUND_SUFFIXES = (".mp3", ".wav")
@@ -27,7 +29,7 @@ def render(
     Args:
         works: All works that are made, in order.
         done: By file name: seconds and record of those that are there.
-        absent: Works whose weights are not here.
+        absent: Works whose weights or packages are not here.
         originals: File name of each original by its sample's name.
         finished: Whether all are there.
     """
@@ -37,7 +39,7 @@ def render(
     )
     refresh = "" if finished else '<meta http-equiv="refresh" content="2">'
     more = "\n".join(map(_absent, absent))
-    more = f"<section><h2>More, once their weights are here</h2><dl>{more}</dl></section>" if more else ""
+    more = f"<section><h2>More, once what they need is here</h2><dl>{more}</dl></section>" if more else ""
     return _template("page.html").substitute(
         refresh=refresh, works="\n".join(sections), waiting=waiting, more=more if finished else ""
     )
@@ -61,7 +63,8 @@ def _section(work: Work, entry: Mapping[str, Any], originals: Mapping[str, str])
 
 
 def _absent(work: Work) -> str:
-    lines = [*(f"ml4a weights fetch {spec}" for spec in work.needs), work.shell]
+    packages = [] if work.extra is None or extras.installed(work.extra) else [f'pip install "ml4a[{work.extra}]"']
+    lines = [*packages, *(f"ml4a weights fetch {spec}" for spec in work.needs), work.shell]
     return f"<dt>{html.escape(work.title)}<dd><pre>{html.escape(chr(10).join(lines))}</pre>"
 
 

@@ -18,3 +18,5 @@ class Work:
     """Run as it stands, in the gallery's folder."""
     needs: tuple[str, ...] = ()
     """Weights that the package index does not carry: the work is made once they are in the cache."""
+    extra: str | None = None
+    """The extra of ml4a that it takes: without, it is only told of."""
