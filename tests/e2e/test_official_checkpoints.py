@@ -40,6 +40,9 @@ def test_something_is_made_of_a_download(model, name, home, tmp_path, server):
         assert path.read_bytes() == files[role].read_bytes()
     assert [verdict.problem for verdict in weights.verify(f"{model}/{name}")] == [""] * len(files)
     about = clauses.operations(type(loaded))[0]
-    result = clauses.main(type(loaded), loaded)(clauses.subject(type(loaded), about))
+    given = clauses.subject(type(loaded), about)
+    if about.main.kind == "picture":  # the deepest layers of some see nothing of smaller ones
+        given = clauses.picture_for(type(loaded), (96, 80))
+    result = clauses.main(type(loaded), loaded)(given)
     assert np.ptp(clauses.values(result)) > 0, "an empty picture, or silence"
     assert set(loaded.last_record.digests) == set(files)
