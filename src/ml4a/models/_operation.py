@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from ml4a._core import limits
 from ml4a._core import record as records
 from ml4a._core.errors import BadValue
-from ml4a._core.params import Parameter, check, kind_of_result, parameters
+from ml4a._core.params import Doc, Parameter, Range, check, kind_of_result, parameters
 
 from . import _media
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ml4a.media.image import KindName
 
     from ._base import Model
+
+Seed = Annotated[int | None, Range(0, 2**63 - 1), Doc("Of all chance; by default another one each time.")]
+"""Of operations that leave something to chance: drawn where none is given, and recorded."""
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

@@ -23,16 +23,17 @@ else:
 
 Speed = Annotated[float, Range(0.5, 2), Doc("How fast it is said; 1 is the voice's own pace.")]
 Pause = Annotated[float, Range(0, 10), Doc("Seconds of silence after a sentence, and twice that after a paragraph.")]
-Seed = Annotated[int | None, Range(0, 2**63 - 1), Doc("Of all chance; by default another one each time.")]
 
 
 class SpeechModel(Model):
     """Base of models that read texts aloud.
 
-    voice = ml4a.load("speech")
-    voice("Hello there.").save("hello.wav")
-    for sound in voice.stream(Path("story.txt")):          # sentence by sentence, as soon as each is ready
-        ...
+        voice = ml4a.load("speech")
+        voice("Hello there.").save("hello.wav")
+        for sound in voice.stream(Path("story.txt")):          # sentence by sentence, as soon as each is ready
+            ...
+
+    A model says one sentence; how a text is cut, the pauses and what Ctrl-C leaves are the same for all.
     """
 
     rate: ClassVar[int]

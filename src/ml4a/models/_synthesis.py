@@ -37,7 +37,6 @@ Resume = Annotated[
     Unrecorded(),
     Doc("A file for the run's state, written now and then, at the end and on Ctrl-C; if it is there, the run goes on."),
 ]
-Seed = Annotated[int | None, Range(0, 2**63 - 1), Doc("Of all chance; by default another one each time.")]
 
 _LONGEST_SIDE = 512
 _SECONDS_BETWEEN_SAVES = 30

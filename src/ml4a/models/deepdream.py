@@ -16,8 +16,8 @@ from ml4a._core.params import Doc, Range, Unrecorded
 
 from . import _bookmarks
 from ._base import resized
-from ._operation import current_call, operation, recording
-from ._synthesis import Resume, Seed, Size, SynthesisModel, working_size
+from ._operation import Seed, current_call, operation, recording
+from ._synthesis import Resume, Size, SynthesisModel, working_size
 from ._taking import taking
 
 if TYPE_CHECKING:

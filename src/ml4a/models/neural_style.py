@@ -15,11 +15,10 @@ from ml4a._core.kinds import Picture, Pictures
 from ml4a._core.params import Doc, Range
 
 from ._base import check_fits, resized
-from ._operation import current_call, operation
+from ._operation import Seed, current_call, operation
 from ._synthesis import (
     KeepColors,
     Resume,
-    Seed,
     Size,
     Staying,
     StyleWeights,

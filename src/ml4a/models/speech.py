@@ -10,8 +10,8 @@ from ml4a._core import extras
 from ml4a._core.errors import BadValue
 from ml4a._core.kinds import Text
 
-from ._operation import operation
-from ._speech import Pause, Seed, Sound, SpeechModel, Speed
+from ._operation import Seed, operation
+from ._speech import Pause, Sound, SpeechModel, Speed
 
 if TYPE_CHECKING:
     from typing import Self

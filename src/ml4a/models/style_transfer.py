@@ -13,11 +13,10 @@ from ml4a._core.kinds import Picture, Pictures
 from ml4a._core.params import Doc, Range
 
 from ._base import resized
-from ._operation import operation
+from ._operation import Seed, operation
 from ._synthesis import (
     KeepColors,
     Resume,
-    Seed,
     Size,
     Staying,
     StyleWeights,

@@ -14,8 +14,8 @@ from ml4a._core.errors import BadWeights
 from ml4a._core.kinds import Text
 from ml4a._core.params import Doc, Range
 
-from ._operation import operation
-from ._speech import Pause, Seed, Sound, SpeechModel, Speed
+from ._operation import Seed, operation
+from ._speech import Pause, Sound, SpeechModel, Speed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,8 +16,8 @@ from ml4a._core.kinds import Picture
 from ml4a._core.params import Doc, Range
 
 from ._base import check_fits, resized
-from ._operation import current_call, operation
-from ._synthesis import Resume, Seed, Staying, SynthesisModel, working_size
+from ._operation import Seed, current_call, operation
+from ._synthesis import Resume, Staying, SynthesisModel, working_size
 
 if TYPE_CHECKING:
     import numpy as np
