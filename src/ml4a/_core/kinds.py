@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
     from ml4a.media.audio import Sound
+    from ml4a.media.latents import Latents
     from ml4a.media.video import Clip
 
     Picture: TypeAlias = str | os.PathLike[str] | PIL.Image.Image | np.ndarray[Any, Any] | torch.Tensor
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     Film: TypeAlias = Picture | Clip
     SoundLike: TypeAlias = str | os.PathLike[str] | bytes | Sound
     Text: TypeAlias = str | Path
+    LatentsLike: TypeAlias = str | os.PathLike[str] | np.ndarray[Any, Any] | Latents
 else:
     Picture = Annotated[Any, Kind("picture")]
     """A path, a URL, `sample:NAME`, a PIL image, an H×W[×C] uint8 or float array, a C×H×W float tensor in [0, 1]."""
@@ -47,3 +49,5 @@ else:
     """A sound, by path, URL, the bytes of a file, or `Sound`; the operation gets a `Sound`."""
     Text = Annotated[Any, Kind("text")]
     """What is to be said, or the `pathlib.Path` of a text file; the operation gets the text."""
+    LatentsLike = Annotated[Any, Kind("latents")]
+    """`Latents`, the path of a file of them, or an array: N×D are z, N×L×D are w+. The operation gets `Latents`."""

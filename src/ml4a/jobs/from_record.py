@@ -24,9 +24,10 @@ from .local import apply
 if TYPE_CHECKING:
     from PIL import Image
 
-_WHOLE = ("film", "text")
-"""Kinds of which a film or a sound is made as a whole, and not picture by picture."""
-_KNOWN = PICTURES | FILMS | SOUNDS | TEXTS
+_WHOLE = ("film", "sound", "text", "latents")
+"""Kinds of which, or into which, something is made as a whole, and not picture by picture."""
+_LATENTS = {".safetensors", ".npy", ".npz"}
+_KNOWN = PICTURES | FILMS | SOUNDS | TEXTS | _LATENTS
 _LOAD_OPTIONS = {"size", "autocrop", "allow_truncated"}
 """The options of `image.load` that a record may ask for."""
 
@@ -41,7 +42,7 @@ def repeat(
     """Make `file` again from its record.
 
     Args:
-        file: A picture, film or sound that carries a record.
+        file: A picture, film, sound or file of latents that carries a record.
         inputs: Files and folders in which to look for the inputs, besides the samples and what lies beside `file`.
         target: Where to write; by default beside `file`, and never over anything.
         on_progress: Called with `Progress`.
@@ -65,17 +66,21 @@ def repeat(
 
 
 def read_record(file: str | os.PathLike[str]) -> Record:
-    """The record that a picture, film or sound carries.
+    """The record that a picture, film, sound or file of latents carries.
 
     Raises:
         BadValue: there is none, or one that no ml4a wrote.
     """
-    from ml4a.media import video
+    from ml4a.media import latents, video
 
-    text = video.read_record_text(file)
-    if text is None:
+    if Path(file).suffix.lower() in _LATENTS:
+        record = latents.load(file).record
+    else:
+        text = video.read_record_text(file)
+        record = None if text is None else Record.from_json(text)
+    if record is None:
         raise BadValue(f"{file} carries no record: no model of ml4a made it, or the record was left out")
-    return Record.from_json(text)
+    return record
 
 
 def differences(record: Record) -> list[str]:
@@ -94,8 +99,8 @@ def _make(record: Record, found: _Inputs, target: Path) -> None:
     about = _operation(record)
     given = _given(record, about)
     arguments = _arguments(record, about, given, found)
-    if about.main.kind in _WHOLE:
-        main = [_medium(about.main, item, found) for item in given[about.main.name]]  # of a text, maybe none
+    if about.main.kind in _WHOLE or about.gives in _WHOLE:
+        main = [_medium(about.main, item, found) for item in given[about.main.name]]  # maybe none
         _save(lambda: _call(record, found)(*main, **arguments), target)
         return
     source: Any = None
@@ -106,13 +111,17 @@ def _make(record: Record, found: _Inputs, target: Path) -> None:
 
 
 def _save(make: Callable[[], Any], target: Path) -> None:
-    """Write the film or sound that `make` makes; after Ctrl-C, as far as it has come."""
-    from ml4a.media import video
+    """Write what `make` makes; after Ctrl-C, as far as it has come."""
+    from PIL import Image
+
+    from ml4a.media import image, video
 
     with progress.interruptible() as interruption:
         made = make()
     if isinstance(made, video.Clip):
         made.save(target, keep_partial=True)
+    elif isinstance(made, Image.Image):
+        image.save(made, target)
     else:
         made.save(target)
     if interruption.cancelled:
@@ -120,7 +129,7 @@ def _save(make: Callable[[], Any], target: Path) -> None:
 
 
 def _remade(record: Record, found: _Inputs) -> Any:
-    """The picture, film or sound that a record describes, in memory."""
+    """What a record describes, in memory."""
     about = _operation(record)
     given = _given(record, about)
     arguments = _arguments(record, about, given, found)
@@ -134,8 +143,8 @@ def _remade(record: Record, found: _Inputs) -> Any:
 
 
 def _medium(parameter: Parameter, item: Input, found: _Inputs) -> Any:
-    """An input as its parameter takes it: a picture; of films, sounds and texts the file, or what made it."""
-    if parameter.kind not in ("film", "sound", "text") or item.options:  # of a film, a picture that was loaded before
+    """An input as its parameter takes it: a picture; of films, sounds, texts and latents the file, or what made it."""
+    if parameter.kind not in _WHOLE or item.options:  # of a film, a picture that was loaded before
         return _picture(item, found)
     if item.record is not None and (item.kind == "result" or found.search(item) is None):
         return _remade(item.record, found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -55,6 +56,8 @@ def as_inputs(parameter: Parameter, given: Any, value: Any) -> list[Input]:
         return [] if is_recorded_whole(given) else [_text_input(parameter.name, given, value)]
     if parameter.kind == "sound":
         return [_sound_input(parameter.name, given, value)]
+    if parameter.kind == "latents":
+        return [_latents_input(parameter.name, given, value)]
     if parameter.kind == "film":
         return [_film_input(parameter.name, given, value)]
     several = value if parameter.kind == "pictures" else (value,)
@@ -95,6 +98,12 @@ def _sound(value: Any) -> Any:
     return audio.load(value)
 
 
+def _latents(value: Any) -> Any:
+    from ml4a.media import latents
+
+    return latents.as_latents(value)
+
+
 def _text(value: Any) -> str:
     if isinstance(value, Path):
         return _read_text(value)
@@ -103,7 +112,14 @@ def _text(value: Any) -> str:
     return value
 
 
-_LOADERS = {"style": _picture, "picture": _picture, "film": _film, "sound": _sound, "text": _text}
+_LOADERS = {
+    "style": _picture,
+    "picture": _picture,
+    "film": _film,
+    "sound": _sound,
+    "text": _text,
+    "latents": _latents,
+}
 
 
 def _read_text(path: Path) -> str:
@@ -146,6 +162,14 @@ def _sound_input(role: str, given: Any, sound: Any) -> Input:
         return Input(role, "file", _file_digest(given), size)
     samples = digest(f"{sound.rate} {sound.samples.shape}".encode(), memoryview(sound.samples).cast("B"))
     return Input(role, "pixels" if sound.record is None else "result", samples, size, record=sound.record)
+
+
+def _latents_input(role: str, given: Any, latents: Any) -> Input:
+    size = f"{len(latents)}x{latents.values[0].size}"
+    if isinstance(given, str | os.PathLike):
+        return Input(role, "file", _file_digest(given), size, record=latents.record)
+    values = digest(f"{latents.space} {latents.values.shape}".encode(), memoryview(latents.values).cast("B"))
+    return Input(role, "pixels" if latents.record is None else "result", values, size, record=latents.record)
 
 
 def _film_input(role: str, given: Any, film: Any) -> Input:

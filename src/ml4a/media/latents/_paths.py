@@ -1,13 +1,4 @@
-"""Paths through the spaces that generators draw from: walks, loops and splines between latents, blends of labels.
-
-    from ml4a import latents
-
-    corners = latents.random(4, 512, seed=7)
-    path = latents.walk(corners, 60, ease="in_out", loop=True)        # 240 frames that end where they begin
-    drift = latents.gaussian_loop(10, 1.5, seed=7)                    # ten seconds, seamless
-
-Latents are arrays N×…: N of any shape, such as N×512 or N×18×512. All results are float32, the numbers of frames first.
-"""
+"""Paths through the spaces that generators draw from: walks, loops and splines between latents, blends of labels."""
 
 from __future__ import annotations
 
@@ -19,10 +10,8 @@ import numpy as np
 from ml4a._core.errors import BadValue
 from ml4a._core.params import Doc, Range
 
-from . import _spline
-from ._checked import Seed, checked
-
-__all__ = ["cubic_loop", "ease", "gaussian_loop", "interpolate", "labels", "random", "slerp", "spline", "walk"]
+from .. import _spline
+from .._checked import Seed, checked
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Ease: TypeAlias = Annotated[
