@@ -55,9 +55,10 @@ _SCENE_KIND = _KIND.replace(")", "|_tmp_running_mean|_tmp_running_var|_running_i
 _SCENE_ENCODER = rf"((conv|bn)[123]|layer[1-4]\.\d+\.((conv|bn)[123]|downsample\.[01]))\.{_SCENE_KIND}"
 _SCENE_DECODER = rf"(ppm\.\d+\.[12]|(cbr_deepsup|conv_last)\.\d|conv_last_deepsup)\.{_SCENE_KIND}"
 
+_HED_OF_KERAS = r"(block\d/layers/conv2d(_\d)?|dsn\d|fuse)/vars/[01]"
 _HED_KEYS = {
     r"(net|module)(Vgg...\.\d|Score...|Combine\.0)\.(weight|bias)": "hed:build_pytorch",
-    r"(block\d/layers/conv2d(_\d)?|dsn\d|fuse)/vars/[01]": "hed:build_keras",
+    _HED_OF_KERAS: "hed:build_keras",
     r"(conv\d_\d|branch\d/convfc|convfcweight)/[Wb](:0)?": "hed:build_tensorpack",
 }
 
@@ -72,6 +73,58 @@ _S3FD = Architecture(
     r"(fc[67]|conv\d_\d)\.(weight|bias)|conv\d_3_norm\.weight"
     r"|(conv\d_3_norm|fc7|conv\d_2)_mbox_(conf|loc)\.(weight|bias)",
     "s3fd:build",
+)
+
+_LPIPS_KEYS = r"lin\d\.model\.1\.weight"
+_VQ_LAYER = (
+    r"conv_(in|out)|norm_out|(down|up)\.\d+\.(down|up)sample\.conv"
+    r"|(mid|(down|up)\.\d+)\.(block|attn)[._]\d+\.(norm[12]?|conv[12]|nin_shortcut|q|k|v|proj_out)"
+)
+_VQ_KEYS = rf"((en|de)coder\.({_VQ_LAYER})|(post_)?quant_conv)\.(weight|bias)|loss\.[\w.]+"
+_CODEBOOK = r"quantize\.embedding\.weight"
+_SCORED_CODEBOOK = r"quantize\.(proj\.(weight|bias)|embed\.weight)"
+_GPT_KEYS = (
+    r"pos_emb|(tok_emb|head)\.weight|ln_f\.(weight|bias)"
+    r"|blocks\.\d+\.(attn\.mask|(ln[12]|attn\.(key|query|value|proj)|mlp\.[02])\.(weight|bias))"
+)
+
+_STYLED = r"weight|bias|resample_filter|noise_const|noise_strength|affine\.(weight|bias)"
+_STYLEGAN2 = (
+    Architecture(
+        "StyleGAN2",
+        rf"mapping\.(w_avg|(embed|fc\d+)\.(weight|bias))"
+        rf"|synthesis\.b\d+\.(const|resample_filter|(conv[01]|torgb|skip)\.({_STYLED}))",
+        "stylegan2:build",
+    ),
+    Architecture(
+        "StyleGAN2",
+        r"(synthesis/)?lod|dlatent_avg|mapping/(Dense\d+|Label(Embed|Concat))/(weight|bias)|synthesis/noise\d+"
+        r"|synthesis/(\d+x\d+|ToRGB_lod\d+)/.*",
+        "stylegan2_layouts:build_tensorflow",
+    ),
+    Architecture(
+        "StyleGAN2",
+        r"latent_avg|style\.\d+\.(weight|bias)|input\.input|noises\.noise_\d+|(conv1|convs\.\d+|to_rgb1|to_rgbs\.\d+)\."
+        r"(bias|conv\.(weight|blur\.kernel|modulation\.(weight|bias))|noise\.weight|activate\.bias|upsample\.kernel)",
+        "stylegan2_layouts:build_rosinality",
+    ),
+    Architecture(
+        "StyleGAN2Discriminator",
+        r"b\d+\.((fromrgb|conv[01]?|skip|fc|out)\.)?(weight|bias|resample_filter)|mapping\.(embed|fc\d+)\.(weight|bias)",
+        "stylegan2_discriminator:build",
+    ),
+    Architecture(
+        "StyleGAN2Discriminator",
+        r"(\d+x\d+/(FromRGB|Conv|Conv0|Conv1_down|Skip|Dense0)|FromRGB_lod\d+|Output|LabelEmbed|Mapping\d+)/(weight|bias)"
+        r"|lod",
+        "stylegan2_layouts:build_discriminator_tensorflow",
+    ),
+    Architecture(
+        "StyleGAN2Discriminator",
+        r"convs\.0\.[01]\.(weight|bias)|convs\.\d+\.(conv[12]|skip)\.[012]\.(weight|bias|kernel)"
+        r"|final_(conv|linear)\.[01]\.(weight|bias)",
+        "stylegan2_layouts:build_discriminator_rosinality",
+    ),
 )
 
 _VGG_KEYS = r"(features\.\d+|classifier\.\d)\.(weight|bias)"
@@ -169,7 +222,35 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
             "flownet:build",
         ),
     ),
+    "glow": (
+        Architecture(
+            "Glow",
+            r"(model/(\d+/\d+/(actnorm_center/b|actnorm_scale/logs|invconv/W|shuffle/indices(_inverse)?"
+            r"|f1/(l_[12]/(W|actnorm_center/b|actnorm_scale/logs)|l_last/(W|b|logs)))"
+            r"|(pool\d+/conv|prior/(p|y_emb)|classifier)/(W|b|logs))|adam_t|Variable(_\d+)?)(/ExponentialMovingAverage.*)?",
+            "glow:build",
+        ),
+    ),
     "hed": tuple(Architecture("HED", keys, builder) for keys, builder in _HED_KEYS.items()),
+    "idinvert": (
+        Architecture(
+            "StyleGAN1",
+            r"mapping\.(label_weight|dense\d+\.(fc\.weight|wscale\.bias))|truncation\.(w_avg|truncation)|synthesis\.(lod"
+            r"|output\d+\.(bias|conv\.weight)|layer\d+\.(const|weight|conv\.weight|blur\.kernel"
+            r"|epilogue\.(bias|apply_noise\.(weight|noise)|style_mod\.dense\.(fc\.weight|wscale\.bias))))",
+            "stylegan1:build",
+        ),
+        Architecture(
+            "IDInvertEncoder",
+            rf"block\d+\.((conv[12]?|fc)\.weight|wscale[12]\.bias|bn[12]?\.bn\.{_KIND})",
+            "idinvert_encoder:build",
+        ),
+        Architecture(
+            "PerceptualVGG",
+            r"layer(0|2|5|7|10|12|14|17|19|21|24|26|28)\.(weight|bias)",
+            "vgg:build_perceptual",
+        ),
+    ),
     "neural_style": (
         Architecture("NIN", r"features\.(0|2|4|7|9|11|14|16|18|22|24|26)\.(weight|bias)", "nin:build"),
         Architecture("CaffeVGG", _VGG_KEYS, "vgg:build_caffe"),
@@ -196,6 +277,15 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
             "spade:build_encoder",
         ),
     ),
+    "stylegan2": _STYLEGAN2,
+    "stylegan3": (
+        Architecture(
+            "StyleGAN3",
+            r"synthesis\.input\.(weight|transform|freqs|phases|affine\.(weight|bias))|mapping\.(w_avg|(embed|fc\d+)\.(weight|bias))"
+            r"|synthesis\.L\d+_\d+_\d+\.(weight|bias|magnitude_ema|(up|down)_filter|affine\.(weight|bias))",
+            "stylegan3:build",
+        ),
+    ),
     "tacotron2": (
         Architecture(
             "Tacotron2",
@@ -210,6 +300,22 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
             r"(model\.)?(upsample\.(weight|bias)|convinv\.\d+\.conv\.weight"
             r"|WN\.\d+\.((in|res_skip)_layers\.\d+|start|end|cond_layer)\.(bias|weight(_[gv])?))",
             "waveglow:build",
+        ),
+    ),
+    "taming": (
+        Architecture("VQModel", rf"{_VQ_KEYS}|{_CODEBOOK}", "vqgan:build"),
+        Architecture("GumbelVQ", rf"{_VQ_KEYS}|{_SCORED_CODEBOOK}", "vqgan:build_gumbel"),
+        Architecture("VQSegmentationModel", rf"{_VQ_KEYS}|{_CODEBOOK}|colorize", "vqgan:build_segmentation"),
+        Architecture("GPT", _GPT_KEYS, "gpt:build"),
+        Architecture(
+            "Net2Net",
+            rf"(first|cond)_stage_model\.({_VQ_KEYS}|{_CODEBOOK}|{_SCORED_CODEBOOK}|colorize)|transformer\.({_GPT_KEYS})",
+            "net2net:build",
+        ),
+        Architecture(
+            "NLayerDiscriminator",
+            rf"(loss\.discriminator\.)?main\.\d+\.({_KIND}|loc|scale|initialized)",
+            "patchgan:build",
         ),
     ),
     "torch_dreams": (
@@ -232,10 +338,14 @@ ARCHITECTURES: dict[str, tuple[Architecture, ...]] = {
         _S3FD,
     ),
     "vgg16": tuple(Architecture("VGG16", keys, builder, part="trunk") for keys, builder in _HED_KEYS.items()),
+    "lpips": (  # behind the networks that its trunks are from, which are meant where it fits no better
+        Architecture("LPIPS", rf"{_VGG_KEYS}|{_LPIPS_KEYS}", "lpips:build"),
+        Architecture("LPIPS", rf"{_HED_OF_KERAS}|{_LPIPS_KEYS}", "lpips:build_hed"),
+    ),
 }
 """By reference name. Where two fit equally well, the first is taken."""
 
-ALIASES = {"real_esrgan": "esrgan"}
+ALIASES = {"real_esrgan": "esrgan", "taming_transformers": "taming", "stylegan": "stylegan2"}
 
 ALIKE = 0.5
 """The likeness above which weights are taken to be meant for a network."""

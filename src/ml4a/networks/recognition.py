@@ -47,9 +47,12 @@ def recognise(state_dict: Mapping[str, Any]) -> list[Recognition]:
             memory of their own (`np.broadcast_to`) will do.
     """
     found = _recognised(state_dict)
-    if not any(not each.fault for each in found):
+    whole = [each for each in found if not each.fault]
+    beside = {each.network for each in whole if each.taken_off}  # others may lie beside what was taken out
+    if beside or not whole:
         for part, inner in _parts(state_dict).items():
-            found += [replace(each, taken_off=part + each.taken_off) for each in _recognised(inner)]
+            within = [replace(each, taken_off=part + each.taken_off) for each in _recognised(inner)]
+            found += [each for each in within if each.network not in beside and not (whole and each.fault)]
     return [each for each in found if not each.fault] or found[:1]
 
 

@@ -18,8 +18,10 @@ log = logging.getLogger("ml4a")
 StateDict: TypeAlias = dict[str, torch.Tensor]
 Network = TypeVar("Network", bound=nn.Module)
 
-_WRAPPERS = ("params_ema.", "params.", "state_dict.", "g_ema.")
+_WRAPPERS = ("params_ema.", "params.", "state_dict.", "g_ema.", "G_ema.", "Gs.")
 """Where training programs put the state dict, the best first: the averaged weights before the last step's."""
+_BESIDE = {"g_ema.": ("latent_avg",)}
+"""What belongs to the network, though it lies beside the wrapper."""
 _PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before every key."""
 _SHOWN = 5
@@ -46,7 +48,8 @@ def bare(state_dict: Mapping[str, Any]) -> tuple[dict[str, torch.Tensor | np.nda
     for wrapper in _WRAPPERS:
         inner = {key.removeprefix(wrapper): value for key, value in tensors.items() if key.startswith(wrapper)}
         if inner:
-            tensors, taken_off = inner, wrapper
+            beside = {key: tensors[key] for key in _BESIDE.get(wrapper, ()) if key in tensors}
+            tensors, taken_off = inner | beside, wrapper
             break
     if not tensors:
         raise BadWeights("the weights hold no tensors")
