@@ -66,7 +66,14 @@ def operations(model: type[Model], *kinds: str) -> list[Operation]:
 
 def makes_pictures(model: type[Model]) -> bool:
     """Whether the clauses about pictures are for this model."""
-    return bool(operations(model, "picture"))
+    found = operations(model, "picture")
+    return bool(found) and found[0].main.kind != "latents"
+
+
+def draws(model: type[Model]) -> bool:
+    """Whether it makes pictures of nothing."""
+    found = operations(model)
+    return bool(found) and found[0].main.kind == "latents"
 
 
 def picture_for(model: type[Model], size: tuple[int, int] | None = None) -> Image.Image:
@@ -78,6 +85,8 @@ def subject(model: type[Model], about: Operation) -> Any:
     """What an operation's main medium is here."""
     if about.main.kind == "text":
         return "Hello there, my friends."
+    if about.main.kind in ("latents", "sound"):
+        return None  # drawn by the seed, and silent
     return portrait() if about.main.kind == "film" else picture_for(model)
 
 
@@ -112,7 +121,9 @@ def smallest(about: Operation) -> dict[str, Any]:
     least = {"height": height.range.low} if own else {}
     few = [name for name in about.parameters if name.endswith("iterations")]
     short = {"seconds": 0.1} if "seconds" in about.parameters else {}
-    return {**least, **dict.fromkeys(few, 2), **short}
+    drawn = {"seeds": (1, 2)} if "seeds" in about.parameters else {}
+    sheet = {"count": 1, "columns": 2} if {"count", "columns"} <= about.parameters.keys() else {}
+    return {**least, **dict.fromkeys(few, 2), **short, **drawn, **sheet}
 
 
 def seeded(about: Operation) -> dict[str, Any]:
@@ -131,7 +142,7 @@ def signature(model: type[Model], make: Make) -> None:
     for about in model.operations().values():
         assert about.summary
         first, *rest = about.parameters.values()
-        assert first.kind in ("picture", "text", "film")
+        assert first.kind in ("picture", "text", "film", "latents", "sound")
         assert first.required or first.default is None, f"{about.name} has a picture of its own"
         for parameter in rest:
             assert parameter.doc, f"{about.name}.{parameter.name} has no Doc"
@@ -169,6 +180,8 @@ def kinds(model: type[Model], make: Make, tmp_path: Any) -> None:
     array = np.asarray(picture)
     tensor = torch.from_numpy(array.transpose(2, 0, 1).astype(np.float32) / 255)
     for about in operations(model, "picture"):
+        if about.main.kind != "picture":
+            continue
         call = functools.partial(called(about, instance), **seeded(about))
         from_pil, from_path = call(picture), call(path)
         from_array, from_tensor = call(array), call(tensor)
@@ -208,9 +221,10 @@ def purity(model: type[Model], make: Make) -> None:
     """The input is left as it was, and a call does not depend on the calls before it."""
     about = operations(model)[0]
     call = main(model, make())
-    if about.main.kind == "text":
+    if about.main.kind in ("text", "latents"):
         first = call(subject(model, about))
-        call("Another sentence in between.")
+        between = {"seed": 5} if about.main.kind == "latents" else {about.main.name: "Another sentence in between."}
+        call(**between)
         assert np.array_equal(values(call(subject(model, about))), values(first))
         return
     array = np.asarray(subject(model, about), np.float32) / 255
@@ -227,9 +241,13 @@ def precision(model: type[Model], make: Make) -> None:
         crops = [portrait((side, side)) for side in (96, 120, 150)]
     else:
         crops = [image.sample(name).crop((100, 80, 196, 160)) for name in ("astronaut", "chelsea", "coffee")]
-    for crop in (np.asarray(each, np.float32) / 255 for each in crops):
-        auto, exact = (main(model, make(dtype=dtype)) for dtype in ("auto", "float32"))
-        difference = np.abs(auto(crop) - exact(crop)) * 255
+    auto, exact = (main(model, make(dtype=dtype)) for dtype in ("auto", "float32"))
+    pairs: Any = ((auto(seed=seed), exact(seed=seed)) for seed in range(3))
+    if not draws(model):
+        arrays = (np.asarray(each, np.float32) / 255 for each in crops)
+        pairs = ((255 * auto(crop), 255 * exact(crop)) for crop in arrays)
+    for ours, due in pairs:
+        difference = np.abs(np.asarray(ours, np.float32) - np.asarray(due, np.float32))
         assert difference.mean() <= 0.25
         assert (difference <= 2).mean() >= 0.999
         assert difference.max() <= 8
@@ -305,12 +323,13 @@ def record(model: type[Model], make: Make) -> None:
         assert made_by is not None, "the result carries no record"
         assert made_by == instance.last_record
         assert Record.from_json(made_by.to_json()) == made_by
-        if about.main.kind != "text":
+        if about.main.kind not in ("text", "latents", "sound"):
             assert made_by.inputs[0].sha256 == provenance.pixels_digest(given)
         assert made_by.digests
         assert set(made_by.digests) == set(instance.weights.files)
         told = set(made_by.parameters) | {item.role for item in made_by.inputs} | {"seed"}
-        assert told >= {name for name, each in about.parameters.items() if each.recorded}
+        left_out = {about.main.name} if given is None else set()
+        assert told >= {name for name, each in about.parameters.items() if each.recorded} - left_out
         seed = {} if made_by.seed is None else {"seed": made_by.seed}
         again = called(about, instance)(**{about.main.name: given, **made_by.parameters, **seed})
         assert np.array_equal(values(again), values(result))
@@ -354,6 +373,9 @@ def threads(model: type[Model], make: Make) -> None:
     subjects = [subject(model, about), others.get(about.main.kind or "", another)]
     instance, together = make(), {}
     call = main(model, instance)
+    if draws(model):
+        subjects = [1, 2]
+        call = lambda seed: main(model, instance)(seed=seed)  # noqa: E731
     alone = [values(call(each)) for each in subjects]
 
     def work(number: int) -> None:
@@ -369,8 +391,12 @@ def threads(model: type[Model], make: Make) -> None:
     for number, given in enumerate(subjects):
         result, made_by = together[number]
         assert np.array_equal(result, alone[number])
-        told = made_by.parameters["text"] if about.main.kind == "text" else made_by.inputs[0].size
-        assert told == (given if about.main.kind == "text" else f"{given.width}x{given.height}")
+        if draws(model):
+            assert made_by.seed == given
+        elif about.main.kind == "text":
+            assert made_by.parameters["text"] == given
+        else:
+            assert made_by.inputs[0].size == f"{given.width}x{given.height}"
 
 
 def what(model: type[Model], make: Make) -> None:
@@ -384,7 +410,8 @@ def what(model: type[Model], make: Make) -> None:
             report = examine(path)
             if about.weights[name].files[role].format in weights.formats.FORMATS:
                 assert report.verdict == "readable", report.reason
-                recognised = any(not network.fault for network in report.networks) or "shape predictor" in report.kind
+                recognised = any(not network.fault for network in report.networks)
+                recognised |= any(word in report.kind for word in ("shape predictor", "direction in"))
                 assert model.depends_on or recognised, f"{path} is no network that is known"
             (known,) = (each for each in report.known if each.weights == f"{about.name}/{name}")
             assert role in known.roles
@@ -408,4 +435,4 @@ PICTURE_CLAUSES = (kinds, grey, transparency, precision, tiling, cancel, nothing
 
 def clauses_of(model: type[Model]) -> tuple[Callable[..., None], ...]:
     """The clauses that a model has to keep."""
-    return (*CLAUSES, *(PICTURE_CLAUSES if makes_pictures(model) else ()))
+    return (*CLAUSES, *(PICTURE_CLAUSES if makes_pictures(model) else (precision, nothing) if draws(model) else ()))

@@ -12,7 +12,7 @@ import importlib
 import json
 import pkgutil
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from types import ModuleType
@@ -94,12 +94,13 @@ def load(model: str, folder: Path, weights: str = "", **options: Any) -> Any:
         return ml4a.load(model, weights, **options)
 
 
-def furnish(home: Path, *more: tuple[str, str]) -> Path:
+def furnish(home: Path, *more: tuple[str, str], only: Container[str] | None = None) -> Path:
     """Make a home with small weights for all models whose own the package index does not carry, and with all others.
 
     Args:
         home: The folder, a new one.
         *more: Further (model, weights).
+        only: Of which models there are small ones; by default of all.
     """
     files, cache = home / "files", home / "cache"
     for shared in ("weights", "samples"):  # what is fetched in the new home stays there
@@ -108,7 +109,8 @@ def furnish(home: Path, *more: tuple[str, str]) -> Path:
             (cache / shared / path.name).symlink_to(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ML4A_HOME", str(home))
-        for model, weights in (*small_defaults().items(), *more):
+        defaults = [(model, weights) for model, weights in small_defaults().items() if only is None or model in only]
+        for model, weights in (*defaults, *more):
             (files / model / weights).mkdir(parents=True)  # sets may have files of the same names
             install(model, weights, write(model, weights, files / model / weights, small=True))
     return home

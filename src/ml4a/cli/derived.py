@@ -65,10 +65,25 @@ def function(
 
 
 def add(
-    app: cyclopts.App, name: str, function: Callable[..., int], examples: Iterable[str], *, sources: str = "SOURCE..."
+    app: cyclopts.App,
+    name: str,
+    function: Callable[..., int],
+    examples: Iterable[str],
+    *,
+    sources: str = "SOURCE...",
+    group: str = "",
 ) -> None:
-    """Make `function` the command `name` of `app`, with its examples in the help; `sources` as the usage shows them."""
-    usage = f"Usage: ml4a {name} {sources} [OPTIONS]"
+    """Make `function` the command `name` of `app`, with its examples in the help.
+
+    Args:
+        app: The command line, or a group of it.
+        name: Of the command.
+        function: From `command` or `function`.
+        examples: Lines of shell.
+        sources: The arguments as the usage shows them.
+        group: What the group is called.
+    """
+    usage = f"Usage: ml4a {f'{group} {name}'.strip()} {sources} [OPTIONS]"
     app.command(function, name=name, usage=usage, help_epilogue=epilogue(examples))
 
 
