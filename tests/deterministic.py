@@ -20,7 +20,8 @@ def state_dict(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
 def weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Normal noise, scaled so that what runs through many layers neither grows nor vanishes; a lone number is 0."""
     if shape == ():
-        return np.zeros((), np.int64)  # how many batches a normalisation has seen
+        counter = name.endswith("num_batches_tracked")  # how many batches a normalisation has seen
+        return np.zeros((), np.int64 if counter else np.float32)
     noise = _generator(name).standard_normal(shape, dtype=np.float32)
     if name.endswith("running_var"):
         return 1 + 0.1 * np.abs(noise)

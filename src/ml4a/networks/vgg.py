@@ -33,8 +33,14 @@ VGG19 = tuple((width,) * depth for width, depth in zip(WIDTHS, (2, 2, 4, 4, 4), 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
 """Those that style transfer looks at: the content's relu4_2, and the styles'."""
 
+PERCEIVED = "relu4_3"
+"""The layer of a perceptual loss."""
+
 Edges: TypeAlias = Literal["zeros", "replicate"]
 Pooling: TypeAlias = Literal["max", "average", "mean", "l2", "blurred"]
+
+_START = "features."
+"""Of torchvision's keys."""
 
 _Triple: TypeAlias = tuple[float, float, float]
 _Network = TypeVar("_Network", bound="VGG")
@@ -180,6 +186,16 @@ class CaffeVGG(VGG):
         return self.see(picture, layers)
 
 
+class PerceptualVGG(CaffeVGG):
+    """VGG-16 as Keras has it, which measures how alike two pictures look: the loss of in-domain inversion."""
+
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]  # it looks at one layer only
+        self, picture: torch.Tensor
+    ) -> torch.Tensor:
+        """What `relu4_3` makes of N×3×H×W RGB in [-1, 1]: N×512×⌊H/8⌋×⌊W/8⌋."""
+        return self.features((picture + 1) / 2, (PERCEIVED,))[PERCEIVED]
+
+
 class VGG16(VGG):
     """The trunk of HED: VGG-16, trained further to find edges.
 
@@ -226,6 +242,19 @@ def build_caffe(state: StateDict) -> CaffeVGG:
     return _load(network, state)
 
 
+def build_perceptual(state: StateDict) -> PerceptualVGG:
+    """From the keys of idinvert's file, `layer0.weight`, …, which count as torchvision does.
+
+    Raises:
+        BadWeights: also where there is no `relu4_3`.
+    """
+    with torch.device("meta"):
+        network = PerceptualVGG(_blocks(state, "layer"))
+    if PERCEIVED not in network.layers():
+        raise BadWeights(f"these weights end before the layer {PERCEIVED}, which is to be looked at")
+    return _load(network, state, "layer")
+
+
 def _shortest(network: VGG) -> int:
     poolings = sum(name.startswith("pool") for name in network.layers())
     if not network.ceil:
@@ -233,8 +262,8 @@ def _shortest(network: VGG) -> int:
     return 2 ** (poolings - 1) + 1 if network.pooling == "blurred" and poolings else 1
 
 
-def _load(network: _Network, state: StateDict) -> _Network:
-    names = {name: f"features.{number}" for name, number in zip(network.convs, _numbers(state), strict=True)}
+def _load(network: _Network, state: StateDict, start: str = _START) -> _Network:
+    names = {name: f"{start}{number}" for name, number in zip(network.convs, _numbers(state, start), strict=True)}
 
     def key_in_file(key: str) -> str:
         _, layer, kind = key.split(".")
@@ -248,24 +277,24 @@ def _without_classifier(state: StateDict) -> StateDict:
     return {key: tensor for key, tensor in state.items() if not re.fullmatch(r"classifier\.\d\.(weight|bias)", key)}
 
 
-def _blocks(state: StateDict) -> list[list[int]]:
+def _blocks(state: StateDict, start: str = _START) -> list[list[int]]:
     """Channels of each convolution, by block: between two a number is a ReLU's, or two are a ReLU's and a pooling's."""
     blocks: list[list[int]] = []
     before = -3
-    for number in _numbers(state):
-        width = shape(state, f"features.{number}.weight")[0]
+    for number in _numbers(state, start):
+        width = shape(state, f"{start}{number}.weight")[0]
         if number - before == 3:
             blocks.append([])
         elif number - before != 2:
-            raise BadWeights(f"these weights have 'features.{number}', but no convolution two or three numbers before")
+            raise BadWeights(f"these weights have '{start}{number}', but no convolution two or three numbers before")
         blocks[-1].append(width)
         before = number
     return blocks
 
 
-def _numbers(state: StateDict) -> list[int]:
-    shape(state, "features.0.weight")
-    return sorted({int(match[1]) for key in state if (match := re.match(r"features\.(\d+)\.", key))})
+def _numbers(state: StateDict, start: str) -> list[int]:
+    shape(state, f"{start}0.weight")
+    return sorted({int(match[1]) for key in state if (match := re.match(rf"{re.escape(start)}(\d+)\.", key))})
 
 
 def _average(x: torch.Tensor, ceil: bool) -> torch.Tensor:

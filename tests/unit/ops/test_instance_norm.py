@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ml4a.ops.instance_norm import conditional_instance_norm_
+from ml4a.ops.instance_norm import conditional_instance_norm, conditional_instance_norm_
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +44,20 @@ def test_a_flat_channel_becomes_its_shift():
 def test_gradients_flow_although_it_works_in_place():
     values = [torch.randn(size, dtype=torch.float64, requires_grad=True) for size in ((1, 2, 4, 3), (1, 2), (1, 2))]
     assert torch.autograd.gradcheck(lambda x, *style: conditional_instance_norm_(x.clone(), *style), values)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_what_stays_as_it_is_gives_the_same_and_gradients_to_all_three(memory_format):
+    x = (5 + torch.randn(2, 3, 6, 4, dtype=torch.float64)).contiguous(memory_format=memory_format).requires_grad_()
+    scale, shift = (torch.randn(2, 3, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    before = x.detach().clone()
+    found = conditional_instance_norm(x, scale, shift)
+    torch.testing.assert_close(found, plain_form(x, scale, shift))
+    assert torch.equal(x, before)
+    assert torch.autograd.gradcheck(conditional_instance_norm, (x, scale, shift))
+
+
+def test_a_style_for_all_pictures_gets_the_sum_of_their_gradients():
+    x = torch.randn(3, 2, 8, 8, dtype=torch.float64)
+    scale, shift = (torch.randn(1, 2, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    assert torch.autograd.gradcheck(lambda *style: conditional_instance_norm(x, *style), (scale, shift))
