@@ -6,6 +6,7 @@ report.networks[0].network             # "RRDBNet"
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Iterator
@@ -44,6 +45,7 @@ _KINDS = {
     "dlib": "dlib network",
 }
 
+_ATTRIBUTES = 40
 _LONGEST_REASON = 4000
 
 Verdict = Literal["readable", "unsafe", "broken", "not weights"]
@@ -275,7 +277,22 @@ def _kind(archive: Archive, source: formats.Source) -> str:
         return f"StyleGAN networks, pickled by {'TensorFlow' if tensorflow else 'PyTorch'}"
     if archive.metadata.get("kind") == "shape_predictor" and archive.format == "dlib":
         return f"dlib shape predictor of {archive.tensors['initial_shape'].shape[0]} points"
+    about = archive.metadata.get("meta_data")
+    if set(archive.tensors) == {"boundary"} and isinstance(about, dict) and "manipulate_layers" in about:
+        return "a direction in the space of a generator"
+    if _are_attributes(archive):
+        return "a direction in the space of a generator for each of CelebA's 40 attributes"
     return _KINDS[archive.format]
+
+
+def _are_attributes(archive: Archive) -> bool:
+    """Whether it is Glow's array of directions: 40 rows of 3·side² numbers."""
+    shapes = [tensor.shape for tensor in archive.tensors.values()]
+    return archive.format == "numpy" and len(shapes) == 1 and len(shapes[0]) == 2 and _is_a_picture_s(*shapes[0])
+
+
+def _is_a_picture_s(rows: int, numbers: int) -> bool:
+    return rows == _ATTRIBUTES and numbers == 3 * math.isqrt(numbers // 3) ** 2 > 0
 
 
 def _producer(archive: Archive, source: formats.Source) -> dict[str, str]:
@@ -323,6 +340,11 @@ def _state_dicts(archive: Archive) -> Iterator[dict[str, np.ndarray]]:
             yield state_dict_from_graph(graph.metadata["nodes"], _outlines(graph))
         except (BadWeights, LookupError, IndexError, ValueError):
             pass  # none of the networks whose graphs we know
+    if archive.format == "tf_graph":
+        from ml4a.networks import glow_layouts
+
+        with contextlib.suppress(BadWeights):
+            yield glow_layouts.state_dict_from_graph(archive.metadata["nodes"], archive.arrays())
     yield _outlines(archive)
 
 

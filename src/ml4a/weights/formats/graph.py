@@ -8,7 +8,8 @@ from typing import Any
 from ..._core.errors import BadWeights
 from .protobuf import Message
 
-_LARGEST_NODES = 30_000
+_LARGEST_NODES = 100_000
+"""Glow's, unrolled for coding and decoding, may have 40,000."""
 
 
 @dataclass(frozen=True)
