@@ -24,6 +24,7 @@ from ._operation import Operation, current_call, describe
 if TYPE_CHECKING:
     from typing import Self
 
+    import numpy as np
     import torch
 
     from ml4a import weights as _weights
@@ -214,6 +215,10 @@ class PictureModel(Model):
         if array.shape[2] == 4 and picture is call.values[call.main]:
             call.alpha = array[:, :, 3]
         return torch.from_numpy(array[:, :, :3].transpose(2, 0, 1)).contiguous()[None]
+
+    def to_pixels(self, picture: Picture) -> np.ndarray[Any, Any]:
+        """`picture` as H×W×3 uint8; its transparency is set aside for `to_picture`."""
+        return (255 * self.to_tensor(picture)[0]).round().byte().permute(1, 2, 0).contiguous().numpy()
 
     def to_picture(self, tensor: torch.Tensor) -> Picture:
         """A 1×C×H×W tensor as a picture of the kind that came in, clamped to [0, 1], transparency restored."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ from ml4a._core.errors import BadValue, BadWeights
 from ml4a._core.kinds import Picture
 from ml4a._core.params import Doc, Range
 
+from . import _label_maps
 from ._base import PictureModel, resized
 from ._operation import operation
 
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
     from ml4a.media.segmentation import LabelSet, Segmentation
 
-log = logging.getLogger("ml4a")
-
-_UNKNOWN = 255
-"""In a grey picture of indices."""
 _MOST = 7
 """Doublings of a network with one more block, which the keys of its weights tell."""
 
@@ -119,26 +115,7 @@ class SPADE(PictureModel):
 
     def segmentation(self, labels: Any) -> Segmentation:
         """What `labels` says, in any of the forms that painting takes, in the words of `label_set`."""
-        import numpy as np
-
-        from ml4a import segmentation
-
-        if isinstance(labels, segmentation.Segmentation):
-            if labels.label_set == self.label_set:
-                return labels
-            found, missing = labels.to(self.label_set)
-            if missing:
-                names = ", ".join(label.name for label in missing)
-                log.warning("%s has no %s; what is not known is left to the network", self.label_set.name, names)
-            return found
-        if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" and labels.dtype != np.uint8:
-            return segmentation.from_array(self._indices(labels), self.label_set)
-        pixels = self._pixels(labels)
-        if (pixels == pixels[:, :, :1]).all():
-            indices = self._indices(pixels[:, :, 0])
-            if indices.max() < len(self.label_set):
-                return segmentation.from_array(indices, self.label_set)
-        return segmentation.from_image(pixels, self.label_set)
+        return _label_maps.read(labels, self.label_set, self.to_pixels)
 
     def draw(
         self, found: Segmentation, borders: np.ndarray[Any, Any] | None = None, style: torch.Tensor | None = None
@@ -185,19 +162,6 @@ class SPADE(PictureModel):
         rows = (width * trained / ratio) ** 0.5 if height is None else height
         return max(1, round(rows * ratio)), max(1, round(rows))
 
-    def _indices(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        import numpy as np
-
-        indices = values.astype(np.int64)
-        if len(self.label_set) <= _UNKNOWN:
-            indices[indices == _UNKNOWN] = -1
-        return indices
-
-    def _pixels(self, picture: Any) -> np.ndarray[Any, Any]:
-        """H×W×3 uint8."""
-        x = self.to_tensor(picture)
-        return (255 * x[0]).round().byte().permute(1, 2, 0).contiguous().numpy()
-
     def _borders(self, instances: Any, size: tuple[int, int]) -> np.ndarray[Any, Any] | None:
         """Where instances end in a map of `size`."""
         import numpy as np
@@ -210,7 +174,7 @@ class SPADE(PictureModel):
         if isinstance(instances, np.ndarray) and instances.ndim == 2 and instances.dtype.kind in "iu":
             numbers = instances.astype(np.int64)
         else:
-            pixels = self._pixels(instances).astype(np.int64)
+            pixels = self.to_pixels(instances).astype(np.int64)
             numbers = pixels[:, :, 0] << 16 | pixels[:, :, 1] << 8 | pixels[:, :, 2]
         rows, columns = (
             (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size[::-1], numbers.shape, strict=True)
