@@ -18,6 +18,9 @@ RACES = (
     "color",
     "audio",
     "voices",
+    "stylegan",
+    "stylegan3",
+    "vqgan",
     "weights",
 )
 

@@ -43,18 +43,6 @@ def _srvgg_ncnn() -> keys.Shapes:
     return {key: renamed[key] for key in sorted(renamed, key=lambda key: int(key.split("_")[1].split(".")[0]))}
 
 
-def _keras() -> keys.Shapes:
-    shapes: keys.Shapes = {}
-    given = 3
-    for block, (width, depth) in enumerate(zip(WIDTHS, (2, 2, 3, 3, 3), strict=True), start=1):
-        for number in range(depth):
-            layer = f"block{block}/layers/conv2d{f'_{number}' if number else ''}/vars"
-            shapes |= {f"{layer}/0": (3, 3, given, width), f"{layer}/1": (width,)}
-            given = width
-        shapes |= {f"dsn{block}/vars/0": (1, 1, width, 1), f"dsn{block}/vars/1": (1,)}
-    return shapes | {"fuse/vars/0": (1, 1, 5, 1), "fuse/vars/1": (1,)}
-
-
 def _tensorpack() -> keys.Shapes:
     shapes = keys.hed_tensorpack(WIDTHS)
     return {key: (*shape[2:], shape[1], shape[0]) if len(shape) == 4 else shape for key, shape in shapes.items()}
@@ -86,7 +74,7 @@ SHAPES: dict[str, keys.Shapes] = {
     "ghiasi:build_transformer": _shapes_of(StyleTransformer((4, 6, 10), 2, (7, 5), 9)),
     "multistyle:build": _multistyle(),
     "hed:build_pytorch": keys.hed(WIDTHS),
-    "hed:build_keras": _keras(),
+    "hed:build_keras": keys.hed_keras(WIDTHS),
     "hed:build_tensorpack": _tensorpack(),
     "mtcnn:build_pnet": keys.mtcnn("pnet", (3, 5, 4)),
     "mtcnn:build_rnet": keys.mtcnn("rnet", (3, 5, 4), 7),

@@ -71,6 +71,19 @@ def hed(widths: tuple[int, ...] = (64, 128, 256, 512, 512), start: str = "net") 
     return _convolutions(kernels) | _convolutions(scores, side=1)
 
 
+def hed_keras(widths: tuple[int, ...] = (64, 128, 256, 512, 512)) -> Shapes:
+    """HED as Keras has it, with the shapes of TensorFlow's kernels."""
+    shapes: Shapes = {}
+    given = 3
+    for block, (width, depth) in enumerate(zip(widths, (2, 2, 3, 3, 3), strict=True), start=1):
+        for number in range(depth):
+            layer = f"block{block}/layers/conv2d{f'_{number}' if number else ''}/vars"
+            shapes |= {f"{layer}/0": (3, 3, given, width), f"{layer}/1": (width,)}
+            given = width
+        shapes |= {f"dsn{block}/vars/0": (1, 1, width, 1), f"dsn{block}/vars/1": (1,)}
+    return shapes | {"fuse/vars/0": (1, 1, 5, 1), "fuse/vars/1": (1,)}
+
+
 def hed_tensorpack(widths: tuple[int, ...] = (64, 128, 256, 512, 512)) -> Shapes:
     """HED as tensorpack has it, but with the shapes of PyTorch's kernels."""
     shapes: Shapes = {}

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SIZES = {
     "README.md": (40, 512),
     "docs/canvas.md": (96, 72),
+    "docs/generators.md": (96, 72),
     "docs/synthesis.md": (96, 72),
     "docs/voices_and_faces.md": (96, 72),
 }

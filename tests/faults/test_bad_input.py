@@ -23,7 +23,6 @@ import pytest
 import warm_command
 from lying_server import Answer
 from PIL import Image
-from tiers import quick
 
 from ml4a import weights
 from ml4a._core import paths
@@ -330,7 +329,8 @@ def test_weights_with_the_wrong_hash(verb, work, home, server):
     assert not [path for path in (home / "cache").rglob("*") if path.is_file() and path.stat().st_size == size]
 
 
-@pytest.mark.parametrize("verb", quick(VERBS))
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", VERBS)
 def test_a_download_that_is_cut_again_and_again(verb, work, home, server):
     size = card_from(server.url("/weights"), verb)
     server.put("/weights", Answer(bytes(size), cut=size // 2, ranges=False))

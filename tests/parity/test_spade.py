@@ -31,7 +31,7 @@ KEYS = {
 """The digests of the keys and shapes of the original's networks."""
 MIDDLES = ("fc", "head_0.norm_0", "head_0", "G_middle_1", "up_0", "up_3")
 EDGES = ("coco", "cityscapes")
-VARIANTS = quick(["coco", "ade20k", "cityscapes", "landscapes"])
+VARIANTS = quick(["ade20k", "coco", "cityscapes", "landscapes"])
 """Each takes seconds to fill."""
 
 

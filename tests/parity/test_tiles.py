@@ -24,7 +24,7 @@ GREY_LEVEL = 1 / 255
     [
         ("animevideo", "chelsea", (150, 150), 48),
         pytest.param("animevideo", "coffee", (150, 150), 48, marks=pytest.mark.slow),
-        ("anime", "coffee", (328, 16), 82),
+        pytest.param("anime", "coffee", (328, 16), 82, marks=pytest.mark.slow),
         *(
             pytest.param(variant, sample, size, tile, marks=pytest.mark.slow)
             for sample in DETAILS

@@ -12,7 +12,7 @@ from ml4a._core.record import Record
 from ml4a.media import sources
 from ml4a.models import registry
 
-from . import moving
+from . import gan, glow, moving, vqgan
 
 Output = Annotated[str | None, Parameter(name=["--output", "-o"], help="Where to write; by default beside the file.")]
 
@@ -78,13 +78,16 @@ def demo(folder: str = "gallery", /) -> None:
 
 COMMANDS = (models, inspect, repeat, doctor, demo)
 
+_ELSEWHERE = {**moving.MODELS, **gan.MODELS, **glow.MODELS, **vqgan.MODELS}
+"""The commands that are no verbs of their own, by model."""
+
 
 def _list_models() -> None:
     rows = []
     for name in registry.names():
         about = weights.card(registry.model_class(name).card)
         own = (operation.verb for operation in registry.model_class(name).operations().values() if operation.verb)
-        verbs = ", ".join(sorted({*own, *moving.MODELS.get(name, ())}))
+        verbs = ", ".join(sorted({*own, *_ELSEWHERE.get(name, ())}))
         variant = about.variant("default")
         rows.append((name, verbs, about.summary, variant.licence, variant.commercial))
     heads = ("model", "verbs", "what it does", "licence", "commercial use")

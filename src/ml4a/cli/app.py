@@ -17,12 +17,15 @@ from . import (
     dreaming,
     film,
     functions,
+    gan,
+    glow,
     lipsyncing,
     masking,
     moving,
     sound,
     speaking,
     visualizing,
+    vqgan,
 )
 from . import weights as weights_commands
 from .run import common_options, model_options, preview_options, run_verb
@@ -63,8 +66,9 @@ def build(tokens: list[str]) -> cyclopts.App:
         sources = "SOURCE..." if verb.operation.main.required else "[SOURCE...]"
         derived.add(app, name, command, verb.operation.examples, sources=sources)
     functions.register(app, tokens)
-    for group in (masking, canvas, film, sound, moving, visualizing):
+    for group in (masking, canvas, film, sound, moving, visualizing, glow, vqgan):
         group.register(app)
+    gan.register(app, tokens)
     app.command(weights_commands.build())
     for command in (*about.COMMANDS, what):
         app.command(command)

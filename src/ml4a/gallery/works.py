@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .faces_and_voices import FACES_AND_VOICES
+from .generators import GENERATORS
 from .work import Work
 
 WORKS = (
@@ -395,5 +396,6 @@ video.flows(video.open("sample:pan"), engine=flownet).save("network.mp4")
         needs=("flownet",),
     ),
     *FACES_AND_VOICES,
+    *GENERATORS,
 )
 """In the order of the page."""

@@ -1,5 +1,6 @@
 from . import face as face
 from . import registry as registry
+from . import stylegan as stylegan
 from .basnet import BASNet as BASNet
 from .cartoonization import Cartoonization as Cartoonization
 from .deepdream import DeepDream as DeepDream
@@ -8,7 +9,9 @@ from .face import Faces as Faces
 from .face_parsing import FaceParsing as FaceParsing
 from .fast_style import FastStyle as FastStyle
 from .flownet import FlowNet as FlowNet
+from .glow import Glow as Glow
 from .hed import HED as HED
+from .idinvert import IDInvert as IDInvert
 from .neural_style import NeuralStyle as NeuralStyle
 from .photosketch import PhotoSketch as PhotoSketch
 from .real_esrgan import RealESRGAN as RealESRGAN
@@ -16,6 +19,9 @@ from .semantic_segmentation import SemanticSegmentation as SemanticSegmentation
 from .spade import SPADE as SPADE
 from .speech import Speech as Speech
 from .style_transfer import StyleTransfer as StyleTransfer
+from .stylegan import StyleGAN as StyleGAN
+from .stylegan3 import StyleGAN3 as StyleGAN3
 from .tacotron2 import Tacotron2 as Tacotron2
+from .taming_transformers import TamingTransformers as TamingTransformers
 from .torch_dreams import TorchDreams as TorchDreams
 from .wav2lip import Wav2Lip as Wav2Lip

@@ -39,6 +39,7 @@ def same_sound(heard, expected, *, shift=0):
     return np.sqrt((difference**2).mean()) < 0.1 * np.sqrt((expected**2).mean())
 
 
+@pytest.mark.slow
 def test_720p_keeps_frames_duration_sound_and_picture(tmp_path):
     pictures, heard = pan(45, 1280, 720), tones(1.5)
     source = write_film(tmp_path / "film.mp4", pictures, sound=heard)

@@ -9,6 +9,7 @@ import torch
 from ml4a.networks import from_state_dict, recognise
 from ml4a.networks.architectures import ARCHITECTURES
 
+WHOLLY_FOLDED = ("glow",)
 ROWS = [(name, row) for name, rows in ARCHITECTURES.items() for row in rows]
 
 
@@ -24,7 +25,7 @@ def test_what_is_recognised_is_what_is_built(name, row):
         for each in (type(network)(**found.hyper_parameters), network)
     )
     common = again.keys() & made.keys()  # what is folded at the end has other keys
-    assert 3 * len(common) >= len(made)
+    assert 3 * len(common) >= len(made) or name in WHOLLY_FOLDED
     assert {key: again[key] for key in common} == {key: made[key] for key in common}
 
 
