@@ -22,29 +22,69 @@ image.save(sheet, "nobody.png")
         needs=("stylegan",),
     ),
     Work(
-        "From cat to cat, and back",
+        "From one to the next, and back",
         None,
-        "cats.mp4",
-        "ml4a gan interpolate 3 14 15 --weights afhqcat --seconds 6 -o cats.mp4",
+        "through.mp4",
+        "ml4a gan interpolate 3 14 15 --seconds 6 -o through.mp4",
         """\
 import ml4a
 
-gan = ml4a.load("stylegan", weights="afhqcat")
-gan.interpolate(seeds=(3, 14, 15), seconds=6).save("cats.mp4")
+ml4a.load("stylegan").interpolate(seeds=(3, 14, 15), seconds=6).save("through.mp4")
 """,
-        needs=("stylegan/afhqcat",),
+        needs=("stylegan",),
     ),
     Work(
-        "Turned, and every hair goes along",
+        "A landscape that glides by, and every tree with it",
         None,
-        "turned.mp4",
-        "ml4a gan turn 7 --model stylegan3 --weights ffhqu-256-r --seconds 4 -o turned.mp4",
+        "gliding.mp4",
+        "ml4a gan turn 7 --right -1 --rotate 0 --seconds 3 -o gliding.mp4",
         """\
 import ml4a
 
-gan = ml4a.load("stylegan3", weights="ffhqu-256-r")
-gan.turn(seed=7, seconds=4).save("turned.mp4")
+ml4a.load("stylegan3").turn(seed=7, right=-1, rotate=0, seconds=3).save("gliding.mp4")
 """,
-        needs=("stylegan3/ffhqu-256-r",),
+        needs=("stylegan3",),
+    ),
+    Work(
+        "Older",
+        "astronaut",
+        "older.png",
+        "ml4a gan edit sample:astronaut --model idinvert --direction age --amount 2 --seed 1 -o older.png",
+        """\
+import ml4a
+from ml4a import image
+
+gan = ml4a.load("idinvert")
+image.save(gan.edit(image.load("sample:astronaut"), direction="age", amount=2, seed=1), "older.png")
+""",
+        needs=("idinvert",),
+    ),
+    Work(
+        "More of a smile",
+        "astronaut",
+        "smile.png",
+        "ml4a glow edit sample:astronaut --attribute Smiling --amount 0.8 -o smile.png",
+        """\
+import ml4a
+from ml4a import image
+
+glow = ml4a.load("glow")
+image.save(glow.edit(image.load("sample:astronaut"), attribute="Smiling", amount=0.8), "smile.png")
+""",
+        needs=("glow",),
+    ),
+    Work(
+        "Of five hundred tokens",
+        "chelsea",
+        "tokens.png",
+        "ml4a vqgan reconstruct sample:chelsea --size 320 -o tokens.png",
+        """\
+import ml4a
+from ml4a import image
+
+vqgan = ml4a.load("taming_transformers")
+image.save(vqgan(image.load("sample:chelsea"), size=320), "tokens.png")
+""",
+        needs=("taming_transformers",),
     ),
 )
