@@ -63,6 +63,7 @@ class WindowSampler:
         self._generator = torch.Generator().manual_seed(seed)
         self._cache = Cache.of(transformer)
         self._cached = given.new_empty(0)
+        self._computed = 0
 
     def rows(self) -> Iterator[int]:
         """Write everything; yield after each row how many there are.
@@ -76,6 +77,11 @@ class WindowSampler:
                 progress.report("tokens", row * width + column, height * width, "tokens")
                 self.tokens[row, column] = self._chosen(self.logits(row, column))
             yield row + 1
+
+    @property
+    def saved(self) -> float:
+        """How many times as many tokens the original computes, which looks at the whole window for each."""
+        return self.tokens.numel() * (2 * self.side**2 - 1) / max(1, self._computed)
 
     def local(self, row: int, column: int) -> tuple[int, int]:
         """Where in its window a place is."""
@@ -93,6 +99,7 @@ class WindowSampler:
         sequence = torch.cat((self._given[rows, columns].flatten(), written))
         known = self._known(sequence)
         self._cache.length = known
+        self._computed += len(sequence) - known
         with torch.inference_mode():
             new = sequence[known:].to(self._transformer.pos_emb.device)
             logits = self._transformer.follow(new[None], self._cache)[0]

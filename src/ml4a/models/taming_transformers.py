@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from pathlib import Path
@@ -31,6 +32,8 @@ else:
     """A picture that not all weights can make, and not of any picture."""
     Tokens = Annotated[Any, Kind("tokens")]
     """H×W int64."""
+
+log = logging.getLogger("ml4a")
 
 load_tokens = _token_files.load
 save_tokens = _token_files.save
@@ -240,6 +243,10 @@ class TamingTransformers(PictureModel):
         seen = found.resized((across, down))
         sampler = self._sampler(seen, temperature=temperature, top_k=top_k, seed=seed or 0, fast=fast)
         drawn = self._written(sampler, seen)
+        if fast:
+            log.warning(
+                "painted in strides, as another sampler; the original computes %.1f times as much", sampler.saved
+            )
         return self.to_picture(resized(drawn, (width, height)))
 
     def _prepared(self, picture: Picture, height: int | None) -> tuple[torch.Tensor, torch.Tensor]:

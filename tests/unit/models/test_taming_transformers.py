@@ -274,12 +274,14 @@ def test_the_size_is_512_pixels_or_what_the_window_needs():
 
 
 @pytest.mark.slow
-def test_the_seed_decides_and_strides_change_it(painter):
+def test_the_seed_decides_and_strides_change_it(painter, caplog):
     wide = scene(64, 128)
     first = painter.paint(wide, size=64, seed=1)
     assert np.array_equal(painter.paint(wide, size=64, seed=1), first)
     assert np.abs(painter.paint(wide, size=64, seed=2) - first).max() > 0.05
+    assert "another sampler" not in caplog.text
     assert np.abs(painter.paint(wide, size=64, seed=1, fast=True) - first).max() > 0.05
+    assert "another sampler" in caplog.text
     painter.paint(scene(), size=64)
     drawn = painter.last_record
     assert drawn.seed is not None

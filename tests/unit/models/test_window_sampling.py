@@ -90,6 +90,17 @@ def test_strides_save_most_of_the_work_and_write_something_else(writer, monkeypa
     assert inside == {2, 3}
 
 
+def test_what_is_saved_is_told(writer):
+    side = WindowSampler(writer, given(6, 12), CODES).side
+    cases = ((side, side, 1), (6, 12, 1), (6, 12, 2))
+    samplers = [WindowSampler(writer, given(high, wide), CODES, stride=stride) for high, wide, stride in cases]
+    for sampler in samplers:
+        list(sampler.rows())
+    still, moving, strides = (sampler.saved for sampler in samplers)
+    assert still == pytest.approx(side**2), "each token once"
+    assert 1 < moving < strides
+
+
 def test_the_seed_decides_and_without_temperature_nothing_else_does(writer):
     first = written(writer, 5, 5, seed=1)
     assert np.array_equal(written(writer, 5, 5, seed=1), first)
