@@ -13,16 +13,19 @@ from ml4a.networks.architectures import ARCHITECTURES
 LIGHT = {"real_esrgan": "animevideo"}
 """Weights that compute sooner than a model's default: they keep clauses in the quick tier in its stead."""
 HEAVY = {
-    "deepdream": ("errors", "nothing"),
+    "deepdream": ("errors", "nothing", "precision", "record"),
     "face": ("errors", "what"),
     "idinvert": ("errors", "record", "what"),
     "neural_style": ("errors", "films", "precision", "threads", "tiling"),
-    "real_esrgan": ("transparency", "what"),
+    "real_esrgan": ("errors", "transparency", "what"),
     "semantic_segmentation": ("precision", "threads"),
+    "stylegan": ("errors",),
+    "stylegan3": ("errors", "record", "what"),
     "style_transfer": (
         *("errors", "films", "grey", "kinds", "precision", "purity", "record", "threads", "tiling", "transparency"),
     ),
-    "torch_dreams": ("errors", "kinds"),
+    "torch_dreams": ("errors", "kinds", "record"),
+    "wav2lip": ("errors",),
 }
 """Clauses that take a model seconds, and that others of its kind keep in the quick tier."""
 

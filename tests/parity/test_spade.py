@@ -90,6 +90,7 @@ def test_the_picture_is_the_original_one(figures, variant):
     assert figures.error(f"{variant}_output", features_of(variant)[""]) < TOLERANCE
 
 
+@pytest.mark.slow
 def test_a_map_of_any_numbers_gives_the_original_picture_too(figures):
     semantics = semantics_of(figures, "coco")
     with torch.inference_mode():

@@ -9,6 +9,8 @@ import pytest
 
 from ml4a.media import image, paint
 
+pytestmark = pytest.mark.xdist_group("paint")  # so that they are painted once
+
 
 @pytest.fixture(scope="module")
 def paintings() -> dict[str, np.ndarray]:
