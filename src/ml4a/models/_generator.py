@@ -224,8 +224,9 @@ class GeneratorModel(Generating):
         frames, first = max(1, round(seconds * rate)), (seeds or (0,))[0]
         if given.space == "z" and space == "w":
             ws = self.styles(given, first, truncation, cutoff, label, self.places(slice(0, len(given)), len(given)))
-            given = spaces.Latents(ws.cpu().numpy(), "w+")
-        path = paths.between(given.values, frames, mode, loop=loop)
+            alike = bool((ws == ws[:, :1]).all())  # as most networks have it, layers share one w: less to keep
+            given = spaces.Latents((ws[:, 0] if alike else ws).cpu().numpy(), "w" if alike else "w+")
+        path = paths.Between(given.values, frames, mode, loop=loop)
 
         def styles(some: slice) -> torch.Tensor:
             part = spaces.Latents(path[some], given.space)

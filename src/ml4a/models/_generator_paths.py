@@ -25,31 +25,50 @@ _CALM = 0.1
 """The pace in silence, where 1 is that of a sound as loud as it gets."""
 
 
-def between(points: Array, frames: int, mode: Mode, *, loop: bool) -> Array:
+class Between:
     """`frames` points on the way from the first to the last; in a loop back to the first, which is not repeated.
 
-    Raises:
-        BadValue: fewer than two points, or fewer than three where a spline is to close.
-    """
-    from ml4a.media import latents
+    They are computed when they are asked for, `path[10:20]`, since all of a long film's may be gigabytes.
 
-    if len(points) < 2:
-        raise BadValue("name two seeds or more, or latents of two points or more, to go from one to the next")
-    if mode == "spline":
-        if loop and len(points) < _FEWEST_OF_A_LOOP:
+    Args:
+        points: Two or more; three where a spline is to close.
+        frames: How many there are.
+        mode: How to go from one to the next.
+        loop: Whether to go back.
+
+    Raises:
+        BadValue: there are too few points.
+    """
+
+    def __init__(self, points: Array, frames: int, mode: Mode, *, loop: bool) -> None:
+        from ml4a.media import latents
+
+        if len(points) < 2:
+            raise BadValue("name two seeds or more, or latents of two points or more, to go from one to the next")
+        if mode == "spline" and loop and len(points) < _FEWEST_OF_A_LOOP:
             raise BadValue("a spline that closes has three points or more; name more seeds, or take another mode")
-        return latents.spline(points, frames, degree=min(_CUBIC, len(points) - 1), loop=loop)
-    ends = np.roll(points, -1, axis=0) if loop else points[1:]
-    steps = frames if loop else frames - 1
-    bounds = np.round(np.linspace(0, steps, len(ends) + 1)).astype(int)
-    legs = [
-        latents.interpolate(
-            *(a, b, end - start + 1), ease="in_out" if mode == "ease" else "linear", spherical=mode == "slerp"
-        )[:-1]
-        for a, b, start, end in zip(points, ends, bounds[:-1], bounds[1:], strict=False)
-        if end > start
-    ]
-    return np.concatenate(legs if loop else [*legs, points[-1:].astype(np.float32)])
+        self._mode, self._frames = mode, frames
+        self._spline = None
+        if mode == "spline":
+            self._spline = latents.spline(points, frames, degree=min(_CUBIC, len(points) - 1), loop=loop)
+        self._points = np.concatenate([points, points[:1]]) if loop else points
+        steps = frames if loop else frames - 1
+        self._starts = np.round(np.linspace(0, steps, len(self._points))).astype(int)
+
+    def __getitem__(self, some: slice) -> Array:
+        from ml4a.media import latents
+
+        if self._spline is not None:
+            return self._spline[some]
+        numbers = np.arange(*some.indices(self._frames))
+        legs = np.clip(np.searchsorted(self._starts, numbers, "right") - 1, 0, len(self._starts) - 2)
+        lengths = np.maximum(1, self._starts[legs + 1] - self._starts[legs])
+        shares = (numbers - self._starts[legs]) / lengths
+        shares = latents.ease(shares) if self._mode == "ease" else shares
+        ends = zip(self._points[legs], self._points[legs + 1], shares, strict=True)
+        if self._mode == "slerp":
+            return np.stack([latents.slerp(a, b, share) for a, b, share in ends])
+        return np.stack([a + np.float32(share) * (b - a) for a, b, share in ends])
 
 
 def driven(sound: Sound, frames: int, rate: float, react: float) -> dict[str, Array]:

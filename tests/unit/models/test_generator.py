@@ -12,6 +12,7 @@ from ml4a._core.errors import BadValue, TooLarge, UnknownName
 from ml4a.media import provenance
 from ml4a.media.audio import Sound
 from ml4a.media.latents import Latents
+from ml4a.models._generator_paths import Between
 
 pytestmark = pytest.mark.xdist_group("generator")
 
@@ -234,3 +235,25 @@ def test_the_discriminator_judges_pictures_of_any_size(gan):
     score = gan.score(picture)
     assert score == pytest.approx(gan.score(picture.resize((2 * picture.width,) * 2, 0)), abs=0.2)
     assert gan.score(gan(seed=2)) != pytest.approx(score, abs=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["linear", "ease", "slerp", "spline"])
+@pytest.mark.parametrize("loop", [True, False])
+def test_any_part_of_a_way_is_that_of_the_whole(mode, loop):
+    points = np.random.default_rng(0).standard_normal((3, 4, 5)).astype(np.float32)
+    path = Between(points, 11, mode, loop=loop)
+    whole = path[:]
+    assert whole.shape == (11, 4, 5)
+    np.testing.assert_array_equal(np.concatenate([path[0:4], path[4:5], path[5:11]]), whole)
+    np.testing.assert_allclose(whole[0], points[0], atol=1e-5)
+    if not loop:
+        np.testing.assert_allclose(whole[-1], points[-1], atol=1e-5)
+
+
+def test_easing_rests_at_each_point():
+    points = np.array([[0.0], [1.0]], np.float32)
+    even, eased = (Between(points, 9, mode, loop=False)[:][:, 0] for mode in ("linear", "ease"))
+    np.testing.assert_allclose(even, np.linspace(0, 1, 9), atol=1e-6)
+    assert eased[4] == pytest.approx(0.5)
+    assert eased[1] < 0.5 * even[1]
+    assert 1 - eased[7] < 0.5 * (1 - even[7])
