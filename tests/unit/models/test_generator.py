@@ -217,6 +217,8 @@ def test_clips_say_how_long_they_are_before_they_are_made(gan):
     clip = gan.walk(seconds=3600, smoothing=5, seed=1)
     assert clip.duration == 3600
     assert clip.at(1800).shape == (gan.network.resolution, gan.network.resolution, 3)
+    day = gan.interpolate(seeds=(1, 2), seconds=24 * 3600, mode="linear")
+    assert np.abs(255 * day.at(12 * 3600) - np.asarray(gan(seed=2))).max() <= 1
 
 
 def test_a_panorama_goes_from_one_to_the_next_and_may_go_on_at_the_left(gan):
