@@ -40,6 +40,7 @@ def each(points: Iterable[str]) -> Iterator[Point]:
     """The points, of files as many as are in them.
 
     Raises:
+        BadValue: it is neither a number nor called as such a file is.
         NotFound, BadMedia: a file is missing, or holds no latents.
     """
     from ml4a.media import latents
@@ -48,6 +49,10 @@ def each(points: Iterable[str]) -> Iterator[Point]:
         if text.isdecimal():
             yield Point(seed=int(text), name=text)
             continue
+        if Path(text).suffix.lower() not in _LATENTS:
+            raise BadValue(
+                f"{text} is no file of latents ({', '.join(_LATENTS)}); of a photograph: ml4a gan project {text}"
+            )
         found = latents.load(text)
         for number in range(len(found)):
             name = Path(text).stem if len(found) == 1 else f"{Path(text).stem}-{number}"

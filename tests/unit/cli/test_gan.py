@@ -71,6 +71,7 @@ def test_several_are_a_sheet_or_a_folder(folder, capsys):
         (["sample", "7", "--count", "2"], "not both"),
         (["sample", "7", "--truncation", "3"], "truncation must be between -2 and 2"),
         (["sample", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["edit", "me.jpg"], "of a photograph: ml4a gan project me.jpg"),
         (["sample", "--model", "hed"], "model for gan sample"),
         (["sample", "7", "--label", "1"], "know no classes"),
         (["sample", "99999999999"], "2**32"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from ml4a._core import files
-from ml4a._core.errors import BadMedia, BadValue, BadWeights, UnknownName
+from ml4a._core.errors import BadMedia, BadValue, BadWeights, NotFound, UnknownName
 from ml4a._core.params import Range
 from ml4a._core.record import Record
 from ml4a._core.record import enabled as records_enabled
@@ -107,6 +107,8 @@ def load(path: str | os.PathLike[str]) -> Latents:
         BadMedia: it holds something else, or is broken.
     """
     path = Path(path)
+    if not path.exists():
+        raise NotFound(f"there is no file of latents {path}; seeds are whole numbers")
     try:
         archive = formats.read(path, "numpy" if path.suffix.lower() in _ARRAYS else "safetensors")
         if len(archive.tensors) != 1:
