@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import checkpoints
+import containers
+import deterministic
 import numpy as np
 import pytest
 import torch
+from checkpoints import stylegan
 
+import ml4a
 from ml4a import latents
 from ml4a._core.errors import BadValue, TooLarge, UnknownName
 from ml4a.media import provenance
@@ -259,3 +263,13 @@ def test_easing_rests_at_each_point():
     assert eased[4] == pytest.approx(0.5)
     assert eased[1] < 0.5 * even[1]
     assert 1 - eased[7] < 0.5 * (1 - even[7])
+
+
+def test_a_file_of_rosinality_s_is_read(tmp_path, home):
+    state = deterministic.state_dict(stylegan.rosinality((6, 5, 4, 3), 11, 2))
+    training = {"g_ema": containers.tensors(state), "latent_avg": torch.zeros(11), "args": {"size": 32}}
+    path = containers.save_torch(tmp_path / "550000.pt", training)
+    own = ml4a.load("stylegan", weights=path)
+    assert (own.network.resolution, own.network.num_ws) == (32, 8)
+    assert np.ptp(np.asarray(own(seed=1))) > 0
+    assert provenance.record_of(own(seed=1)).weights == "550000.pt"
