@@ -15,12 +15,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from .errors import Cancelled
+
+S = TypeVar("S")
+
+_PREVIEW_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,29 @@ def report(stage: str, done: float, total: float | None = None, unit: str = "", 
         cancel.check()
     if on_progress is not None:
         on_progress(Progress(stage, done, total, unit, preview))
+
+
+def reported(
+    stage: str, steps: Iterable[S], total: float, preview: Callable[[S], Any], *, done: int = 0
+) -> Iterator[S]:
+    """Steps of some work, each told to the listener once it is made, with a preview now and then.
+
+    Args:
+        stage: What is being done, for the user.
+        steps: They are made by being asked for.
+        total: How many there are, those that are done already included.
+        preview: Shows a step.
+        done: How many had been made before.
+
+    Raises:
+        Cancelled: the work was asked to stop.
+    """
+    shown = 0.0
+    for number, step in enumerate(steps, done + 1):
+        due = time.monotonic() - shown >= _PREVIEW_SECONDS
+        report(stage, number, total, "steps", preview(step) if due else None)
+        shown = time.monotonic() if due else shown
+        yield step
 
 
 @contextlib.contextmanager

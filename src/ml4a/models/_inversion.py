@@ -6,7 +6,6 @@ authors' program.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +21,6 @@ RATE = 0.01
 ITERATIONS = 100
 WEIGHTS = {"pixels": 1.0, "features": 5e-5, "code": 2.0}
 """Of the losses."""
-_PREVIEW_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +117,11 @@ def run(search: Search, iterations: int, name: str) -> Found:
     Raises:
         Cancelled: the work was asked to stop.
     """
-    shown, complete = 0.0, True
+    complete = True
+    steps = (search.step() for _ in range(iterations))
     try:
-        for number in range(1, iterations + 1):
-            step = search.step()
-            due = time.monotonic() - shown >= _PREVIEW_SECONDS
-            progress.report(name, number, iterations, "steps", _preview(step.picture) if due else None)
-            shown = time.monotonic() if due else shown
+        for _ in progress.reported(name, steps, iterations, lambda step: _preview(step.picture)):
+            pass
     except KeyboardInterrupt:
         complete = False
         progress.interrupted()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,8 +22,6 @@ class Perceptual:
     """On its device."""
     name: str
     """The set of weights: `"vgg16"`, the official ones, or `"vgg16_hed"`."""
-    digests: Mapping[str, str]
-    """The SHA-256 of its files by `"perceptual.trunk"` and `"perceptual.linear"`, for records."""
 
 
 def load(device: torch.device, room_for_speed: float = 0, name: str = "auto") -> Perceptual:
@@ -53,5 +50,4 @@ def load(device: torch.device, room_for_speed: float = 0, name: str = "auto") ->
     network = from_state_dict(_CARD, state)
     if winograd.room(network) <= room_for_speed:
         winograd.quicken(network)
-    digests = {f"perceptual.{role}": file.sha256 for role, file in variant.files.items()}
-    return Perceptual(network.to(device), variant.name, digests)  # type: ignore[arg-type]
+    return Perceptual(network.to(device), variant.name)  # type: ignore[arg-type]

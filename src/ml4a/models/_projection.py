@@ -8,7 +8,6 @@ numbers of NVIDIA's program; and, going on from there, one style for each layer,
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -35,7 +34,6 @@ _RAMP_UP, _RAMP_DOWN, _EXPLORED = 0.05, 0.25, 0.75
 _LEAST_SIDE = 8
 _KEPT, _KEPT_OF_MANY_LAYERS = 3.5, 8
 """The memory of a picture with gradients, as a multiple of one without: of StyleGAN2 with its noises; of StyleGAN3."""
-_PREVIEW_SECONDS = 0.5
 
 Space = Literal["w", "w+"]
 
@@ -101,12 +99,8 @@ def project(
     """
     options = {"iterations": iterations, "seed": seed, "label": label, "seek_noise": seek_noise}
     search = Search(network, target, perceptual, space=space, **options)  # type: ignore[arg-type]
-    shown = 0.0
     try:
-        for step in search:
-            due = time.monotonic() - shown >= _PREVIEW_SECONDS
-            progress.report(name, step.number, iterations, "steps", _preview(step.picture) if due else None)
-            shown = time.monotonic() if due else shown
+        for step in progress.reported(name, search, iterations, lambda step: _preview(step.picture)):
             if on_step is not None:
                 on_step(step)
     except KeyboardInterrupt:

@@ -8,7 +8,6 @@ for step, picture, losses in dream:
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from ml4a.networks.features import FeatureNetwork
 
-_PREVIEW_SECONDS = 0.5
 _REPAIRS = 3
 """How often a run that left the numbers is taken back before it is given up."""
 
@@ -119,12 +117,9 @@ class Synthesis:
         Raises:
             Cancelled: the work was asked to stop.
         """
-        shown = 0.0
+        steps = progress.reported(label, self, self.total, lambda step: _preview(step.picture), done=self.number)
         try:
-            for step in self:
-                due = time.monotonic() - shown >= _PREVIEW_SECONDS
-                progress.report(label, step.number, self.total, "steps", _preview(step.picture) if due else None)
-                shown = time.monotonic() if due else shown
+            for step in steps:
                 if on_step is not None:
                     on_step(step)
         except KeyboardInterrupt:

@@ -32,7 +32,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_it_shows_the_first_steps_at_once(folder, monkeypatch):
-    monkeypatch.setattr("ml4a.synthesis.engine._PREVIEW_SECONDS", 0)
+    monkeypatch.setattr("ml4a._core.progress._PREVIEW_SECONDS", 0)
     steps = ["--final-iterations", "4"]
     assert main(["style", "photo.png", *STYLE, *steps, "--preview", "so-far.png", "-o", "out.png", "-q"]) == 0
     so_far, out, photo = (image.to_array(folder / name) for name in ("so-far.png", "out.png", "photo.png"))

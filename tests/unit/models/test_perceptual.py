@@ -32,10 +32,8 @@ def tensor(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(array.clip(0, 1).astype(np.float32).transpose(2, 0, 1) * 255)[None]
 
 
-def test_without_the_official_trunk_hed_s_is_taken_and_records_can_tell(distance):
+def test_without_the_official_trunk_hed_s_is_taken(distance):
     assert distance.name == "vgg16_hed"
-    files = weights.card("lpips").variant("vgg16_hed").files
-    assert distance.digests == {f"perceptual.{role}": files[role].sha256 for role in ("trunk", "linear")}
 
 
 def test_the_more_a_photograph_is_spoilt_the_farther_it_is(distance, photograph):
