@@ -100,7 +100,7 @@ def _positionals(command: _Command) -> list[Any]:
 
 def _output_help(command: _Command) -> str:
     return {
-        _FILMS: "Film or GIF to write.",
+        _FILMS: "A film, a GIF, or a folder for the frames.",
         _LATENTS: "File of latents to write; beside it a picture of what was found.",
     }.get(command.suffix, "Picture to write.")
 
@@ -132,6 +132,8 @@ class _Work:
         """Where to write, refused if it is there already."""
         beside = Path(f"{self.name}.x") if source is None else default_target(self.name, source)
         target = Path(self.options["output"] or beside.with_suffix(self.command.suffix))
+        if self.command.suffix == _FILMS and not target.suffix:
+            target = target / "%05d.png"
         refuse_existing(target, self.options["overwrite"])
         return target
 

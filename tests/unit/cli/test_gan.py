@@ -101,6 +101,15 @@ def test_a_film_goes_through_seeds_and_is_made_again():
     assert np.array_equal(np.stack(list(video.open("again.mp4"))), np.stack(list(film)))
 
 
+def test_a_folder_gets_the_frames(folder, capsys):
+    line = ["interpolate", "1", "2", "--seconds", "0.3", "--rate", "10", "-o", "frames/"]
+    assert gan(*line) == 0
+    assert len(list((folder / "frames").glob("*.png"))) == 3
+    capsys.readouterr()
+    assert gan(*line) == 2, "nothing is overwritten"
+    assert "frames" in complaint(capsys)
+
+
 def test_a_walk_has_the_sound_that_drives_it():
     audio.sample(1).trimmed(0, 0.5).save("song.wav")
     assert gan("walk", "song.wav", "--rate", "8", "--seed", "1", "-o", "walk.mp4") == 0
