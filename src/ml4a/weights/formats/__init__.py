@@ -29,6 +29,8 @@ _NOT_READ = {
     rb"\x47\x6b\x30\x01": "it is the second file of an ncnn network; give the pair (.param, .bin)",
 }
 _MAGIC = {
+    # The length of the header, which may begin with the very bytes of a pickle.
+    rb"(?s).{5}\x00{3}\{": "safetensors",
     rb"PK\x03\x04": "torch",
     rb"(?s)\x80[\x02-\x05](\x95.{8})?\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19": "torch",
     rb"\x80[\x02-\x05]": "stylegan",

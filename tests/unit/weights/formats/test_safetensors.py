@@ -97,3 +97,10 @@ def test_a_giant_header_is_refused_before_anything_is_allocated(tmp_path, read, 
 def test_a_header_longer_than_the_file_is_said_to_be_cut_short(tmp_path, read):
     with pytest.raises(BadWeights, match="cut short in its header"):
         read(write(tmp_path / "w", {}, size=1000))
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x0480, 0x4B50])
+def test_a_header_as_long_as_a_pickle_or_an_archive_begins_is_read(tmp_path, read, length):
+    header = {"__metadata__": {"a": ""}, "x": entry(0, 4)}
+    header["__metadata__"]["a"] = "x" * (length - len(json.dumps(header)))
+    assert read(write(tmp_path / "w", header, bytes(4))).arrays()["x"].shape == (4,)
