@@ -14,6 +14,9 @@
     ├── BadWeights          a weights file is broken, or is another network's  (ValueError)
     │   └── UnsafeWeights   it asks for code to be run
     ├── MissingExtra        a package is needed that ml4a does not always bring  (ImportError)
+    ├── BadPlugin           an installed plug-in that does not work            (ImportError)
+    ├── Untrusted           other people's code that nobody has allowed to run (PermissionError)
+    ├── ExternalFailed      code of others ended, or failed in its own process (RuntimeError)
     └── Cancelled           the user stopped it
 
 A message says what was wrong with what, and what to do next, in one line.
@@ -85,6 +88,30 @@ class UnsafeWeights(BadWeights):
 
 class MissingExtra(Ml4aError, ImportError):
     """A package that only an extra of ml4a installs; the message says which."""
+
+
+class Untrusted(Ml4aError, PermissionError):
+    """Other people's code that the user has not allowed to run. Nothing of it was run."""
+
+
+class ExternalFailed(Ml4aError, RuntimeError):
+    """Code of others failed, or took its process down; this process is unharmed.
+
+    Attributes:
+        type: The name of the error that it raised; empty if its process ended.
+        traceback: The last lines of that error's traceback.
+        output: The last of what the process had printed.
+    """
+
+    def __init__(self, message: str, *, type: str = "", traceback: str = "", output: str = "") -> None:
+        super().__init__(message)
+        self.type = type
+        self.traceback = traceback
+        self.output = output
+
+
+class BadPlugin(Ml4aError, ImportError):
+    """A plug-in that cannot be imported, or whose model is none; the message says whose it is."""
 
 
 class Cancelled(Ml4aError):

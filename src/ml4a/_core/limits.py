@@ -29,3 +29,12 @@ ITEMS = 64
 
 RECORD_BYTES = 256 << 10
 """Bytes of a run record read back from a file."""
+
+REPOSITORY_BYTES = 2 << 30
+"""Bytes of a repository of other people's code, both as it is sent and as files."""
+
+REPOSITORY_FILES = 100_000
+"""Files in such a repository."""
+
+EXTERNAL_BYTES = 1 << 30
+"""Bytes of the arrays that one call hands to a process of foreign code, and of those that it gives back."""

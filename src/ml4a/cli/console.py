@@ -82,6 +82,13 @@ def warn(message: str) -> None:
     print(f"ml4a: {message}", file=sys.stderr)
 
 
+def print_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Rows of cells below their heads on standard output, each column as wide as its longest."""
+    widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
+    for row in [heads, *rows]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
 def print_layers(layers: Mapping[str, int]) -> None:
     """A network's layers on standard output, with how many channels each has."""
     width = max(map(len, layers))
@@ -93,6 +100,8 @@ def print_summary(summary: Summary) -> None:
     """The outputs on standard output, one a line, for other programs; what failed on standard error."""
     for path in summary.done:
         print(path)
+    if summary.resumed:
+        warn(f"{summary.resumed} were done before, by a job that was stopped")
     for label, reason in summary.failed:
         warn(f"{label}: {reason}")
     if summary.failed:

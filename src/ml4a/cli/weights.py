@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from ml4a import weights
 from ml4a._core.errors import BadValue, NotFound
+from ml4a.weights import plugins
 
 from . import console
 
@@ -57,7 +58,7 @@ def list_weights(
     if json:
         print(_json.dumps([_fields(item) for item in items], indent=2))
         return
-    _print_table(("weights", "size", "here", "licence", "commercial use"), [_row(item) for item in items])
+    console.print_table(("weights", "size", "here", "licence", "commercial use"), [_row(item) for item in items])
     known = sum(item.weights.size or 0 for item in items)
     unknown = sum(item.weights.size is None for item in items)
     present = sum(item.complete for item in items)
@@ -159,11 +160,14 @@ def _row(item: weights.Item) -> tuple[str, ...]:
     size = item.weights.size
     shown = f"< {size_of(item.weights.limit)}" if size is None else size_of(size)
     here = "yes" if item.complete else "in part" if item.here else "no"
-    return item.spec, shown, here, item.weights.licence, item.weights.commercial
+    plugin = plugins.installed().get(item.card.name)
+    whose = "" if plugin is None else f"  (from {plugin.distribution})"
+    return item.spec, shown, here, item.weights.licence, item.weights.commercial + whose
 
 
 def _fields(item: weights.Item) -> dict[str, Any]:
-    return {
+    plugin = plugins.installed().get(item.card.name)
+    return ({} if plugin is None else {"plugin": plugin.distribution}) | {
         "weights": item.spec,
         "task": item.card.task,
         "size": item.weights.size,
@@ -174,12 +178,6 @@ def _fields(item: weights.Item) -> dict[str, Any]:
         "commercial": item.weights.commercial,
         "sha256": {role: file.sha256 or None for role, file in item.weights.files.items()},
     }
-
-
-def _print_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
-    for row in [heads, *rows]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _present(items: list[weights.Item]) -> int:

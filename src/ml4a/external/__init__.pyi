@@ -1,0 +1,12 @@
+from ._hub import EntryPoint as EntryPoint
+from ._isolated import ImportFailed as ImportFailed
+from ._isolated import MissingModule as MissingModule
+from ._isolated import Tree as Tree
+from ._isolated import isolated as isolated
+from ._known import add as add
+from ._known import known as known
+from ._known import remove as remove
+from ._known import repository as repository
+from ._process import Process as Process
+from ._process import process as process
+from ._repository import Repository as Repository
