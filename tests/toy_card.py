@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from ml4a._core import paths
 
 
 def write(
-    data: bytes, *sources: str, name: str = "toy", file_name: str = "toy.bin", known: bool = True, more: str = ""
+    data: bytes,
+    *sources: str,
+    name: str = "toy",
+    file_name: str = "toy.bin",
+    known: bool = True,
+    more: str = "",
+    verbs: Sequence[str] = (),
 ) -> Path:
     """Write the card of one file that holds `data`; return where the file will lie in the cache.
 
-    Without `known`, the card tells neither size nor SHA-256; `more` are further lines about the file.
+    Without `known`, the card tells neither size nor SHA-256; `more` are further lines about the file. The verbs are
+    those of a plug-in's model.
     """
     return write_files(
         {"network": data},
@@ -23,6 +31,7 @@ def write(
         names={"network": file_name},
         known=known,
         more=more,
+        verbs=verbs,
     )
 
 
@@ -35,6 +44,7 @@ def write_files(
     packages: str = "",
     known: bool = True,
     more: str = "",
+    verbs: Sequence[str] = (),
 ) -> Path:
     """Write a card of several files by role; return where the first will lie in the cache."""
     tables = []
@@ -55,6 +65,7 @@ def write_files(
             title = "Toy"
             task = "toy"
             summary = "For tests."
+            {f"verbs = {json.dumps(list(verbs))}" if verbs else ""}
             {packages}
             [weights.small]
             licence = "MIT"

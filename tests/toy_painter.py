@@ -24,6 +24,7 @@ from ml4a._core.params import Doc, Range, Unrecorded
 from ml4a.models import registry
 from ml4a.models._base import PictureModel
 from ml4a.models._operation import operation
+from ml4a.weights import plugins
 
 NAME = "painter"
 MARKER = "TOY_PAINTER_MARKER"
@@ -113,8 +114,8 @@ def plugged_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let `ml4a.load("painter")` and `ml4a paint-over` find it; its weights are written to `folder`."""
     write_card(folder)
     with monkeypatch.context() as patch:
-        known = {**registry.BUILT_IN, NAME: f"{__name__}:Painter"}
-        patch.setattr(registry, "_locations", lambda: known)
+        known = {NAME: plugins.Plugin(NAME, __name__, "Painter", "toy-painter-plugin 1.0")}
+        patch.setattr(plugins, "installed", lambda: known)
         registry.verbs.cache_clear()
         yield
     registry.verbs.cache_clear()
@@ -126,11 +127,11 @@ def plug_in(folder: Path) -> None:
     about = folder / "toy_painter_plugin-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-painter-plugin\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(f"[{registry.ENTRY_POINTS}]\n{NAME} = toy_painter:Painter\n")
+    (about / "entry_points.txt").write_text(f"[{plugins.ENTRY_POINTS}]\n{NAME} = toy_painter:Painter\n")
 
 
 def write_card(folder: Path) -> None:
     """The card, in this home, of weights that nobody reads."""
     path = folder / "painter.bin"
     path.write_bytes(b"no weights")
-    toy_card.write(path.read_bytes(), f"file:{path}", name=NAME, file_name=path.name)
+    toy_card.write(path.read_bytes(), f"file:{path}", name=NAME, file_name=path.name, verbs=["paint-over"])

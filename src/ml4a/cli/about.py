@@ -8,9 +8,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ml4a import weights
+from ml4a._core.devices import say_once
+from ml4a._core.errors import BadValue
 from ml4a._core.record import Record
 from ml4a.media import sources
 from ml4a.models import registry
+from ml4a.weights import plugins
 
 from . import gan, glow, moving, vqgan
 
@@ -85,11 +88,15 @@ _ELSEWHERE = {**moving.MODELS, **gan.MODELS, **glow.MODELS, **vqgan.MODELS}
 def _list_models() -> None:
     rows = []
     for name in registry.names():
-        about = weights.card(registry.model_class(name).card)
-        own = (operation.verb for operation in registry.model_class(name).operations().values() if operation.verb)
+        try:
+            about = weights.card(name)
+        except BadValue as error:  # a plug-in's, or of the user's own
+            say_once(f"left out: {error}")
+            continue
+        own = (verb for verb, candidates in registry.verbs().items() if name in [each.model for each in candidates])
         verbs = ", ".join(sorted({*own, *_ELSEWHERE.get(name, ())}))
         variant = about.variant("default")
-        rows.append((name, verbs, about.summary, variant.licence, variant.commercial))
+        rows.append((name, verbs, about.summary + _from(name), variant.licence, variant.commercial))
     heads = ("model", "verbs", "what it does", "licence", "commercial use")
     widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
     for row in [heads, *rows]:
@@ -99,7 +106,7 @@ def _list_models() -> None:
 def _describe_model(name: str) -> None:
     model = registry.model_class(name)
     about = weights.card(model.card)
-    print(f"{name}: {about.title}\n{about.summary}\n{about.paper}\n")
+    print(f"{name}: {about.title}{_from(name)}\n{about.summary}\n{about.paper}\n")
     for operation in model.operations().values():
         call = f"ml4a {operation.verb}" if operation.verb else f"{name}.{operation.name}"
         print(f"{call}: {operation.summary}")
@@ -112,6 +119,12 @@ def _describe_model(name: str) -> None:
         size = f"{variant.size / 1e6:.1f} MB" if variant.size is not None else f"up to {variant.limit / 1e6:.0f} MB"
         here = "in the cache" if weights.find(f"{model.card}/{variant.name}") else "downloaded on first use"
         print(f"  {variant.name}: {size}, {here}; {weights.notice(about, variant)}")
+
+
+def _from(name: str) -> str:
+    """The package that a plug-in's model comes from, to go behind its name."""
+    plugin = plugins.installed().get(name)
+    return "" if plugin is None else f" (from {plugin.distribution})"
 
 
 def _record_lines(record: Record, indent: str = "") -> list[str]:

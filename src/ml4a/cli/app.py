@@ -7,14 +7,17 @@ import functools
 import cyclopts
 
 import ml4a
-from ml4a._core.errors import UnknownName
+from ml4a._core.errors import BadPlugin, UnknownName
 from ml4a.models.registry import Verb, verbs
+from ml4a.weights import plugins
 
 from . import (
     about,
     canvas,
+    dataset,
     derived,
     dreaming,
+    external,
     film,
     functions,
     gan,
@@ -22,6 +25,7 @@ from . import (
     lipsyncing,
     masking,
     moving,
+    of_text,
     sound,
     speaking,
     visualizing,
@@ -38,7 +42,7 @@ Most verbs take a picture, a folder, a GIF or a film; `sample:astronaut` and its
 
 
 _OF_OTHER_MEDIA = {speaking.VERB: speaking, lipsyncing.VERB: lipsyncing}
-"""Verbs that are not for pictures, folders and films."""
+"""Built-in verbs that are not for pictures, folders and films."""
 
 
 def build(tokens: list[str]) -> cyclopts.App:
@@ -53,27 +57,60 @@ def build(tokens: list[str]) -> cyclopts.App:
         suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
+    others: list[list[Verb]] = []
     for name, candidates in verbs().items():
-        verb = _chosen(candidates, tokens) if tokens[:1] == [name] else candidates[0]
-        if name in _OF_OTHER_MEDIA:
-            _OF_OTHER_MEDIA[name].add(app, verb, candidates)
-            continue
-        options = [*common_options(), *preview_options(verb), *model_options(candidates)]
-        run = functools.partial(run_verb, verb)
-        if name == dreaming.VERB:
-            options, run = [*dreaming.options(verb), *options], functools.partial(dreaming.run, verb)
-        command = derived.command(name, verb.operation, options, run)
-        sources = "SOURCE..." if verb.operation.main.required else "[SOURCE...]"
-        derived.add(app, name, command, verb.operation.examples, sources=sources)
+        if candidates[0].of_plugin:
+            others.append(candidates)
+        else:
+            _add(app, _chosen(candidates, tokens) if tokens[:1] == [name] else candidates[0], candidates)
     functions.register(app, tokens)
-    for group in (masking, canvas, film, sound, moving, visualizing, glow, vqgan):
+    for group in (masking, canvas, film, sound, moving, visualizing, glow, vqgan, dataset):
         group.register(app)
     gan.register(app, tokens)
     app.command(weights_commands.build())
+    app.command(external.build())
     for command in (*about.COMMANDS, what):
         app.command(command)
     app.register_install_completion_command()
+    for candidates in sorted(others, key=lambda each: tokens[:1] == [each[0].name]):  # what may fail comes last
+        _add_of_plugin(app, candidates, tokens)
     return app
+
+
+def _add(app: cyclopts.App, verb: Verb, candidates: list[Verb]) -> None:
+    """Add a verb, with the flags of the model that `verb` names."""
+    main = verb.operation.main.kind
+    if verb.name in _OF_OTHER_MEDIA and not verb.of_plugin:
+        _OF_OTHER_MEDIA[verb.name].add(app, verb, candidates)
+    elif main == "text":
+        of_text.add(app, verb, candidates)
+    elif main in ("picture", "pictures") or not verb.of_plugin:
+        _add_of_pictures(app, verb, candidates)
+    else:
+        raise BadPlugin(f"{verb.name} of {verb.model} is made of a {main}, which only Python can give it: ml4a.load")
+
+
+def _add_of_pictures(app: cyclopts.App, verb: Verb, candidates: list[Verb]) -> None:
+    options = [*common_options(), *preview_options(verb), *model_options(candidates)]
+    run = functools.partial(run_verb, verb)
+    if verb.name == dreaming.VERB:
+        options, run = [*dreaming.options(verb), *options], functools.partial(dreaming.run, verb)
+    command = derived.command(verb.name, verb.operation, options, run)
+    sources = "SOURCE..." if verb.operation.main.required else "[SOURCE...]"
+    derived.add(app, verb.name, command, verb.operation.examples, sources=sources)
+
+
+def _add_of_plugin(app: cyclopts.App, candidates: list[Verb], tokens: list[str]) -> None:
+    """Add a verb that plug-ins alone bring; one is imported if it is asked for."""
+    name = candidates[0].name
+    if name in set(app):
+        for verb in candidates:
+            whose = plugins.installed()[verb.model].distribution
+            plugins.leave_out(f"{verb.model}'s verb {name}", whose, "ml4a has a command of that name")
+    elif tokens[:1] == [name]:
+        _add(app, _chosen(candidates, tokens), candidates)
+    else:
+        app.command(cyclopts.App(name=name, help=candidates[0].summary))
 
 
 def _chosen(candidates: list[Verb], tokens: list[str]) -> Verb:

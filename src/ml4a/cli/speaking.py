@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import cyclopts
 
-from ml4a._core.errors import BadValue
 from ml4a._core.progress import Interrupted, listening
 from ml4a.models import _media
 from ml4a.models._operation import recording
 from ml4a.models.registry import Verb
 
 from . import console, derived
-from .adapter import STANDARD_STREAM, flag, option, positional
+from .adapter import STANDARD_STREAM, flag, option
+from .of_text import given_text, text_options
 from .run import load_model, model_options, output_options
 from .sound import check_target
 
@@ -35,8 +35,7 @@ _TEXT = "What to say, in quotes; `-` reads it from standard input."
 def add(app: cyclopts.App, verb: Verb, candidates: list[Verb]) -> None:
     """Add the verb to the command line, with the flags of the model that `verb` names."""
     parameters = [
-        positional("text", _TEXT, required=False),
-        option("file", str | None, None, "A text file to read out instead.", "--file", "-f"),
+        *text_options(_TEXT),
         *(flag(each) for each in verb.operation.parameters.values() if each is not verb.operation.main),
         *output_options("File to write; `-` for standard output, as WAV."),
         *(_voice(each) for each in model_options(candidates)),
@@ -54,7 +53,7 @@ def _voice(shared: inspect.Parameter) -> inspect.Parameter:
 
 
 def _speak(verb: Verb, text: str | None, *, file: str | None, **options: Any) -> int:
-    said = _text(text, file)
+    said = given_text(VERB, 'ml4a speak "Hello there."', text, file)
     own = {name: options[name] for name in verb.operation.parameters if name in options}
     if options["output"] == STANDARD_STREAM:
         _to_standard_output(load_model(verb.model, options).stream(said, **own))
@@ -70,14 +69,6 @@ def _speak(verb: Verb, text: str | None, *, file: str | None, **options: Any) ->
     if not options["quiet"]:
         print(target)
     return 0
-
-
-def _text(text: str | None, file: str | None) -> str | Path:
-    if (text is None) == (file is None):
-        raise BadValue('say what to speak: ml4a speak "Hello there.", or ml4a speak --file story.txt')
-    if file is not None:
-        return Path(file)
-    return _media.text_of(sys.stdin.buffer, "standard input") if text == STANDARD_STREAM else str(text)
 
 
 def _to_file(sounds: Iterator[Sound], target: Path, record: Record | None, *, overwrite: bool) -> None:

@@ -1,19 +1,22 @@
 """The models by name, and the verbs that they give the command line.
 
-Other packages add models with the entry-point group `ml4a.models`; one is imported when it is asked for.
+Other packages add models with the entry-point group `ml4a.models`. Their names and verbs are known by their metadata
+and cards; one is imported when it is asked for by name.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
-import importlib.metadata
 import os
 from dataclasses import dataclass
 from typing import Any
 
-from ml4a._core.errors import UnknownName
+from ml4a._core.devices import say_once
+from ml4a._core.errors import BadPlugin, BadValue, UnknownName
+from ml4a.weights import card_files, plugins
 
+from . import _plugins
 from ._base import Model
 from ._operation import Operation
 
@@ -45,27 +48,42 @@ BUILT_IN = {
 }
 """Name → class. Where several models share a verb, the first one here is the verb's default."""
 
-ENTRY_POINTS = "ml4a.models"
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verb:
     """One task of the command line: a model's operation."""
 
     name: str
     model: str
-    operation: Operation
+    known: Operation | None = None
+    """The operation, where it is known already."""
+    summary: str = ""
+    """Of a plug-in's verb, what its card says."""
 
+    @functools.cached_property
+    def operation(self) -> Operation:
+        """What it does; for this, a plug-in is imported.
 
-@functools.cache
-def _locations() -> dict[str, str]:
-    plugins = {point.name: point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
-    return {**plugins, **BUILT_IN}
+        Raises:
+            BadPlugin: the plug-in does not work, or has no such operation.
+        """
+        if self.known is not None:
+            return self.known
+        for about in model_class(self.model).operations().values():
+            if about.verb == self.name:
+                return about
+        whose = plugins.installed()[self.model].distribution
+        raise BadPlugin(f"{self.model} of {whose} has no operation of the verb {self.name}, which its card tells of")
+
+    @property
+    def of_plugin(self) -> bool:
+        """Whether another package brings it."""
+        return self.model not in BUILT_IN
 
 
 def names() -> list[str]:
     """The names that `load` knows, built-in ones first."""
-    return [*BUILT_IN, *sorted(_locations().keys() - BUILT_IN.keys())]
+    return [*BUILT_IN, *plugins.installed()]
 
 
 @functools.cache
@@ -74,11 +92,14 @@ def model_class(name: str) -> type[Model]:
 
     Raises:
         UnknownName: there is no such model.
+        BadPlugin: a plug-in brings it, and cannot be used.
     """
-    if name not in _locations():
+    if name in BUILT_IN:
+        module, _, attribute = BUILT_IN[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    if name not in plugins.installed():
         raise UnknownName("model", name, names())
-    module, _, attribute = _locations()[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    return _plugins.imported(plugins.installed()[name])
 
 
 def load(name: str, weights: str | os.PathLike[str] = "default", **options: Any) -> Any:
@@ -93,10 +114,18 @@ def load(name: str, weights: str | os.PathLike[str] = "default", **options: Any)
 
 @functools.cache
 def verbs() -> dict[str, list[Verb]]:
-    """The verbs, each with the models that do it, the default one first."""
+    """The verbs, each with the models that do it, the default one first. No plug-in is imported for it."""
     found: dict[str, list[Verb]] = {}
-    for name in names():
+    for name in BUILT_IN:
         for operation in model_class(name).operations().values():
             if operation.verb is not None:
                 found.setdefault(operation.verb, []).append(Verb(operation.verb, name, operation))
+    for plugin in plugins.installed().values():
+        try:
+            about = card_files.of_plugin(plugin)
+        except BadValue as error:
+            say_once(f"left out: {error}")
+            continue
+        for verb in about.verbs:
+            found.setdefault(verb, []).append(Verb(verb, plugin.name, summary=about.summary))
     return found

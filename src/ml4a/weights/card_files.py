@@ -1,4 +1,4 @@
-"""Finding and reading cards: ours in `catalog/`, the user's own in `<config>/cards/`, which come first.
+"""Finding and reading cards: the user's own in `<config>/cards/`, which come first, ours in `catalog/`, plug-ins'.
 
 docs/design.md shows what a card looks like; `schema` says what each key means.
 """
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ml4a._core import paths
+from ml4a._core.devices import say_once
 from ml4a._core.errors import BadValue, UnknownName
 
-from . import pins
+from . import pins, plugins
+from .plugins import Plugin
 from .schema import Card, File, Package, Weights
 
 log = logging.getLogger("ml4a")
@@ -30,25 +32,40 @@ def card(name: str) -> Card:
 
     Raises:
         UnknownName: there is none.
-        BadValue: the card is wrong; the message names the file and the key.
+        BadValue: the card is wrong, or a plug-in's is missing; the message names the plug-in, the file and the key.
     """
     found = _files()
-    if name not in found:
-        raise UnknownName("card", name, found)
-    return read(found[name])
+    if name in found:
+        return _read_of(found[name])
+    if name in plugins.installed():
+        raise plugins.without_card(plugins.installed()[name])
+    raise UnknownName("card", name, found)
 
 
 def cards() -> dict[str, Card]:
-    """All cards by name. What the user has spoilt, a card or a pin, is left out, and said to be."""
+    """All cards by name. What the user or a plug-in has spoilt, a card or a pin, is left out, and said to be."""
     every = {}
     for name, path in _files().items():
         if path.parent == _CATALOG:
             _ours(path)  # ours are right, or it is our mistake
         try:
-            every[name] = read(path)
+            every[name] = _read_of(path)
         except BadValue as error:
-            log.warning("left out: %s", error)
+            if _plugin_of(path) is None:
+                log.warning("left out: %s", error)
+            else:
+                say_once(f"left out: {error}")
     return every
+
+
+def of_plugin(plugin: Plugin) -> Card:
+    """The card that a plug-in brings itself, also where the user has another; the user's where it brings none.
+
+    Raises:
+        BadValue: there is no card, or it is wrong; the message names the plug-in.
+    """
+    path = plugin.card
+    return card(plugin.name) if path is None else _read_of(path)
 
 
 def resolve(spec: str) -> tuple[Card, Weights]:
@@ -77,6 +94,23 @@ def read(path: Path) -> Card:
     return _completed(_ours(path) if path.parent == _CATALOG else _read(path))
 
 
+def _read_of(path: Path) -> Card:
+    """`read`, whose errors say whose card it is, if that is neither ours nor the user's."""
+    plugin = _plugin_of(path)
+    try:
+        return read(path)
+    except BadValue as error:
+        if plugin is None:
+            raise
+        raise BadValue(f"the card of {plugin.distribution} is wrong: {plugins.shown(error)}") from None
+
+
+def _plugin_of(path: Path) -> Plugin | None:
+    """The plug-in whose card this is."""
+    plugin = plugins.installed().get(path.stem)
+    return plugin if plugin is not None and path == plugin.card else None
+
+
 @functools.cache
 def _ours(path: Path) -> Card:
     """A card of the catalogue, which does not change while we run."""
@@ -96,6 +130,8 @@ def _read(path: Path) -> Card:
         name: _weights(name, table, f"{path}: weights.{name}")
         for name, table in _tables(data.pop("weights", {}), f"{path}: weights")
     }
+    if isinstance(data.get("verbs"), list):
+        data["verbs"] = tuple(data["verbs"])
     return _make(Card, data, f"{path}: card", name=path.stem, packages=packages, weights=weights)
 
 
@@ -112,8 +148,9 @@ def _completed(about: Card) -> Card:
 
 def _files() -> dict[str, Path]:
     """Every card's path by name."""
+    of_plugins = {plugin.name: path for plugin in plugins.installed().values() if (path := plugin.card) is not None}
     folders = (_CATALOG, paths.config_dir() / "cards")
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+    return of_plugins | {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
 
 
 def _weights(name: str, table: dict[str, Any], where: str) -> Weights:

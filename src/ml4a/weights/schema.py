@@ -33,6 +33,7 @@ OPAQUE = ("archive", "text", "tflite")
 SCHEMES = ("file", "gdrive", "hf", "http", "https", "package")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.IGNORECASE)
+_VERB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHA256_START = re.compile(r"([0-9a-f]{6,63})?")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+!]{0,63}")
@@ -200,9 +201,15 @@ class Card:
     """Where the original code is."""
     source_type: str = ""
     """IPTC digitalSourceType of what the model makes."""
+    verbs: tuple[str, ...] = ()
+    """Of a plug-in: the verbs of its operations that are to be on the command line, known without importing it."""
 
     def __post_init__(self) -> None:
         _text("name", self.name, _NAME)
+        if not isinstance(self.verbs, tuple):
+            raise BadValue("verbs is not a list of verbs")
+        for verb in self.verbs:
+            _text("verbs", verb, _VERB)
         _text("title", self.title)
         _text("task", self.task, _NAME)
         _text("summary", self.summary)
