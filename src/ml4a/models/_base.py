@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -48,6 +48,9 @@ class Model:
     keeps_partial_films: ClassVar[bool] = False
     """Whether a film that Ctrl-C stops between frames is kept up to there, as of models that take minutes for each."""
 
+    film_memory: ClassVar[str | None] = None
+    """Of models that remember frames, the attribute that does: it has `film_state` and `set_film_state`."""
+
     @classmethod
     def from_pretrained(
         cls,
@@ -78,11 +81,20 @@ class Model:
         about = library.card(cls.card)
         if _own_weights.is_path(about, weights):
             with _own_weights.naming(weights):
-                return cls._set_up(about, *_own_weights.take(about, weights), device, dtype)
+                model = cls._set_up(about, *cls.own_weights(about, weights), device, dtype)
+            model.own_file = Path(weights).expanduser().absolute()
+            return model
         with progress.listening(on_progress):
             files = library.fetch(f"{cls.card}/{weights}")
         about = library.card(cls.card)  # a first download has made its hash known
         return cls._set_up(about, about.variant(str(weights)), files, device, dtype)
+
+    @classmethod
+    def own_weights(
+        cls, about: _weights.Card, path: str | os.PathLike[str]
+    ) -> tuple[_weights.Weights, dict[str, Path]]:
+        """Weights of the user's own as a card would have them, and their paths by role; by default, of one file."""
+        return _own_weights.take(about, path)
 
     @classmethod
     def _set_up(
@@ -106,6 +118,7 @@ class Model:
         self.weights = variant
         self.device = device
         self.dtype = dtype
+        self.own_file: Path | None = None  # where weights of the user's own came from
         self._local = threading.local()
         self._room_for_speed = room_for_speed
         self._reduced = self._quickened = False
@@ -152,12 +165,41 @@ class Model:
         """
         return self
 
+    @classmethod
+    def remembers_films(cls) -> bool:
+        """Whether the frames of a film depend on those before them."""
+        return cls.for_film is not Model.for_film
+
+    def film_state(self) -> dict[str, Any] | None:
+        """What is remembered of the frames of a film so far: arrays of numbers and JSON values.
+
+        With it a film that was stopped is gone on with. None, if there is something to remember which cannot be told.
+        """
+        memory = None if self.film_memory is None else getattr(self, self.film_memory)
+        if memory is not None:
+            return memory.film_state()
+        return None if self.remembers_films() and self.film_memory is None else {}
+
+    def set_film_state(self, state: Mapping[str, Any]) -> None:
+        """Remember what `film_state` gave, in place of what is remembered.
+
+        Raises:
+            BadValue: it gave nothing like that.
+        """
+        if self.film_memory is not None:
+            getattr(self, self.film_memory).set_film_state(state)
+
     def __copy__(self) -> Self:
         """A model of the same networks that keeps its own records."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other._local = threading.local()
         return other
+
+    def __reduce__(self) -> Any:
+        """In another process it is loaded anew, from the same weights, for the same kind of device."""
+        weights = self.weights.name if self.own_file is None else self.own_file
+        return _loaded_anew, (type(self), weights, str(self.device), self.precision)
 
     @property
     def precision(self) -> str:
@@ -288,6 +330,10 @@ class PictureModel(Model):
                 scales=network.scale if scales is None else scales,
                 on_tile=lambda done, total: progress.report(self.card, done, total, "tiles"),
             )
+
+
+def _loaded_anew(kind: type[Model], weights: str | Path, device: str, dtype: str) -> Model:
+    return kind.from_pretrained(weights, device=device, dtype=dtype)
 
 
 def check_fits(width: int, height: int, bytes_per_pixel: float, budget: int) -> None:

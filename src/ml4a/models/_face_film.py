@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from ml4a._core import states
 from ml4a.media.face import EYE, Face, Tracker, largest_first
 
 _NOSE, _MOUTH = (0.5, 0.62), (0.395, 0.74)
@@ -20,6 +22,24 @@ class Film:
         self._now: dict[int, Face] = {}
         self._number = 0
         self._last: Face | None = None
+
+    def film_state(self) -> dict[str, Any]:
+        """What is remembered, to be written to a file: arrays of numbers and JSON values."""
+        state = {f"tracker.{name}": value for name, value in self._tracker.film_state().items()}
+        if self._last is not None:
+            state |= {f"last.{name}": value for name, value in self._last.to_state().items()}
+        return {**state, "number": self._number}
+
+    def set_film_state(self, state: Mapping[str, Any]) -> None:
+        """Remember what `film_state` gave, in place of what is remembered.
+
+        Raises:
+            BadValue: it gave nothing like that.
+        """
+        last = states.below("last", state)
+        self._tracker.set_film_state(states.below("tracker", state))
+        self._number = states.whole("number", state)
+        self._last = Face.from_state(last) if last else None
 
     def follow(self, found: list[Face], pixels: np.ndarray[Any, Any]) -> list[Face]:
         """The faces of the next frame, H×W×3, held still, and those missing for a moment; the largest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ._operation import recording
@@ -52,6 +53,15 @@ class Portraits:
     def for_film(self) -> Portraits:
         """The same for the frames of one film, in which a face is followed."""
         return Portraits(self._side, self._device, self)
+
+    def film_state(self) -> dict[str, Any] | None:
+        """What is remembered of the face; see `Model.film_state`."""
+        return {} if self._faces is None or self._film_of is None else self._faces.film_state()
+
+    def set_film_state(self, state: Mapping[str, Any]) -> None:
+        """Remember what `film_state` gave; nothing, before there was a face to look for."""
+        if state:
+            self.faces.set_film_state(state)
 
     def cut(self, picture: np.ndarray[Any, Any], align: bool) -> np.ndarray[Any, Any]:
         """The square of an H×W×3 or H×W×4 picture, float32 in [0, 1]; colours do not depend on transparency."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import inspect
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -217,9 +218,15 @@ def record_of(model: Model, about: Operation, values: dict[str, Any], inputs: li
         device=model.device.type,
         dtype=model.precision,
         inputs=tuple(inputs),
-        versions=records.versions(*model.depends_on),
+        versions=records.versions(*model.depends_on) | _threads(model),
         source_type=model.about.source_type,
     )
+
+
+def _threads(model: Model) -> dict[str, str]:
+    """How many threads compute on a processor: sums come in another order with other numbers of them."""
+    torch = sys.modules.get("torch")
+    return {} if torch is None or model.device.type != "cpu" else {"threads": str(torch.get_num_threads())}
 
 
 def _plain(value: Any) -> Any:

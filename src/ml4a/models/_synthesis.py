@@ -49,6 +49,7 @@ class SynthesisModel(PictureModel):
     """
 
     keeps_partial_films = True
+    film_memory = "memory"
     auto_dtype = "fast_float32"
     """In bfloat16 losses are within 1 %, and steps faster still where the machine has it; but pixels drift apart."""
     networks: ClassVar[tuple[str, ...]]

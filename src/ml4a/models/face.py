@@ -88,6 +88,7 @@ class Faces(PictureModel):
 
     card = "face"
 
+    film_memory = "film"
     film: Film | None = None
     """What is remembered of the film whose frames come now."""
 

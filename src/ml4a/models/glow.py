@@ -91,6 +91,7 @@ class Glow(PictureModel):
     """
 
     card = "glow"
+    film_memory = "portraits"
 
     def load(self, files: dict[str, Path]) -> None:
         """Build the network from the frozen graph, or a state dict of its variables, and read the directions.

@@ -5,10 +5,13 @@ Ruder et al., Artistic Style Transfer for Videos, GCPR 2016, arXiv:1604.08610.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from ml4a._core.errors import BadValue
 
 from .objectives import PICTURE, Loss, Objective, Term
 from .parameterisation import enlarged
@@ -37,6 +40,24 @@ class Memory:
     def __init__(self) -> None:
         self._frame: np.ndarray[Any, Any] | None = None
         self._result: torch.Tensor | None = None
+
+    def film_state(self) -> dict[str, Any]:
+        """What is remembered, to be written to a file: pictures of floats in [0, 1], H×W×3, or nothing."""
+        if self._frame is None or self._result is None:
+            return {}
+        return {"frame": self._frame, "result": self._result[0].permute(1, 2, 0).float().numpy()}
+
+    def set_film_state(self, state: Mapping[str, Any]) -> None:
+        """Remember what `film_state` gave, in place of what is remembered.
+
+        Raises:
+            BadValue: it gave nothing like that.
+        """
+        frame, result = state.get("frame"), state.get("result")
+        for each in (frame, result):
+            if each is not None and not _is_picture(each):
+                raise BadValue("a film's memory is two pictures of floats, H×W×3, or nothing")
+        self._frame, self._result = frame, None if result is None else _tensor(result)
 
     def carried(self, frame: torch.Tensor) -> Carried | None:
         """The last result in the place of this frame; None at the first one, and where another scene begins.
@@ -87,6 +108,10 @@ def staying(carried: Carried) -> Objective:
 
 def _array(x: torch.Tensor) -> np.ndarray[Any, Any]:
     return x[0].detach().clamp(0, 1).permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def _is_picture(value: Any) -> bool:
+    return getattr(value, "ndim", 0) == 3 and value.shape[2] == 3 and value.dtype.kind == "f"
 
 
 def _tensor(array: np.ndarray[Any, Any]) -> torch.Tensor:

@@ -74,6 +74,7 @@ def test_the_film_is_three_seconds_with_sound_that_moves_smoothly():
     assert max(steps) < 12
 
 
+@pytest.mark.slow
 def test_the_film_is_the_same_file_each_time(tmp_path, monkeypatch):
     monkeypatch.setattr(_pan, "SECONDS", 1)
     photograph = tmp_path / "photo.png"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -155,6 +155,22 @@ class Face:
             BadValue: a value that the field cannot have.
         """
         return dataclasses.replace(self, **changes)
+
+    def to_state(self) -> dict[str, Any]:
+        """Its fields, as arrays of numbers and JSON values; those that it lacks are left out."""
+        known = {name: value for name in _SHAPES if (value := getattr(self, name)) is not None}
+        return {"box": list(self.box), "score": self.score, **known}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Face:
+        """The very face that gave `to_state`.
+
+        Raises:
+            BadValue: none could have.
+        """
+        if not {"box", "score"} <= state.keys() <= {"box", "score", *_SHAPES}:
+            raise BadValue("a face has a box, a score and what else was found in it, and nothing more")
+        return cls(state["box"], state["score"], **{name: state[name] for name in _SHAPES if name in state})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Face):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from ml4a._core import states
 from ml4a._core.errors import BadValue
 from ml4a._core.kinds import Picture
 
@@ -60,7 +62,7 @@ class Tracker:
             raise BadValue(f"patience is a whole number of frames, 0 or more, not {patience!r}")
         self._rest = (1 - smoothing) ** 2
         self._patience = patience
-        self._numbers = itertools.count(1)
+        self._next = 1
         self._tracks: list[_Track] = []
         self._before: Array | None = None
 
@@ -89,7 +91,8 @@ class Tracker:
                 free.remove(index)
         self._tracks = [track for track in self._tracks if track.missing <= self._patience]
         for index in sorted(free):
-            track = _Track(next(self._numbers), faces[index])
+            track = _Track(self._next, faces[index])
+            self._next += 1
             track.see(faces[index], self._rest)
             self._tracks.append(track)
         return {track.number: track.face for track in self._tracks}
@@ -97,6 +100,28 @@ class Tracker:
     def reset(self) -> None:
         """Forget everyone, as after a cut. Numbers go on."""
         self._tracks = []
+
+    def film_state(self) -> dict[str, Any]:
+        """What is remembered of the frames so far, to be written to a file: arrays of numbers and JSON values."""
+        state: dict[str, Any] = {"next": self._next, "tracks": len(self._tracks)}
+        if self._before is not None:
+            state["before"] = self._before
+        for index, track in enumerate(self._tracks):
+            state |= {f"{index}.{name}": value for name, value in track.to_state().items()}
+        return state
+
+    def set_film_state(self, state: Mapping[str, Any]) -> None:
+        """Remember what `film_state` gave, in place of what is remembered.
+
+        Raises:
+            BadValue: it gave nothing like that.
+        """
+        before = state.get("before")
+        if before is not None and getattr(before, "shape", None) != (_THUMBNAIL, _THUMBNAIL, 3):
+            raise BadValue("what is remembered of the last frame of a film is no picture of it")
+        tracks = [states.below(str(index), state) for index in range(states.whole("tracks", state))]
+        self._tracks = [_Track.from_state(each) for each in tracks]
+        self._next, self._before = states.whole("next", state), before
 
     def _pairs(self, faces: Sequence[Face]) -> list[tuple[float, _Track, int]]:
         """Who may be who, the likeliest first."""
@@ -167,6 +192,25 @@ class _Track:
             cost += difference
         return cost
 
+    def to_state(self) -> dict[str, Any]:
+        """All of it, as arrays of numbers and JSON values."""
+        state: dict[str, Any] = {"number": self.number, "missing": self.missing}
+        state |= {f"face.{name}": value for name, value in self.face.to_state().items()}
+        return state | {f"filters.{name}": each.to_state() for name, each in self.filters.items()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> _Track:
+        """The person that gave `to_state`.
+
+        Raises:
+            BadValue: none could have.
+        """
+        filters = {name: _Filter.from_state(each) for name, each in states.below("filters", state).items()}
+        if "box" not in filters or not filters.keys() <= set(_PLACES):
+            raise BadValue("a face that is followed through a film has a box, and places that faces have")
+        face = Face.from_state(states.below("face", state))
+        return cls(states.whole("number", state), face, states.whole("missing", state), filters)
+
     def _show(self, face: Face) -> None:
         places = {name: each.place for name, each in self.filters.items()}
         box = places.pop("box")
@@ -181,6 +225,23 @@ class _Filter:
         self.place = places
         self._found = places
         self._speed = np.zeros_like(places)
+
+    def to_state(self) -> Array:
+        """3×n×2 or 3×n×3: where they are, where they were found, how fast they go."""
+        return np.stack([self.place, self._found, self._speed])
+
+    @classmethod
+    def from_state(cls, state: Any) -> _Filter:
+        """What gave `to_state`.
+
+        Raises:
+            BadValue: nothing could have.
+        """
+        if not (isinstance(state, np.ndarray) and state.ndim == 3 and len(state) == 3 and state.dtype.kind == "f"):
+            raise BadValue("places of a face that is followed are points, where they were found, and speeds")
+        held = cls(state[0])
+        held._found, held._speed = state[1], state[2]
+        return held
 
     def go_on(self, *, slower: bool) -> None:
         """The points after another frame, as far as is known."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from ml4a._core.errors import BadValue
@@ -82,6 +85,22 @@ class Steady:
                 shown, kept = self._held(result, flow, trust)
         self._source, self._result = seen, kept
         return shown
+
+    def film_state(self) -> dict[str, Any]:
+        """What is remembered of the frames so far, to be written to a file."""
+        return {} if self._source is None else {"source": self._source, "result": self._result}
+
+    def set_film_state(self, state: Mapping[str, Any]) -> None:
+        """Remember what `film_state` gave, in place of what is remembered.
+
+        Raises:
+            BadValue: it gave nothing like that.
+        """
+        source, result = state.get("source"), state.get("result")
+        for each in (source, result):
+            if not (each is None or (isinstance(each, np.ndarray) and each.ndim == 3 and each.dtype.kind == "f")):
+                raise BadValue("steadiness remembers two pictures of floats, H×W×C, or nothing")
+        self._source, self._result = source, np.zeros(0, np.float32) if result is None else result
 
     def _held(self, result: Array, flow: Flow, trust: Array) -> tuple[Array, Array]:
         """What to show, and what to hold the next result to."""

@@ -65,6 +65,8 @@ class FilmFile:
         self._container = container
         animation = container in ("gif", "apng")
         self._seekable = not animation
+        self.file = source
+        """Where it comes from."""
         with self.opened() as file:
             track = self._find_track(file)
             self._number = file.streams.video.index(track)
@@ -97,6 +99,11 @@ class FilmFile:
             animation=animation,
             colors=(first.color_primaries, first.color_trc),
         )
+
+    @property
+    def exact_anywhere(self) -> bool:
+        """Whether frames that are read from any moment are those that are read from the beginning, damage aside."""
+        return self._seekable and not self._interlaced
 
     def opened(self) -> contextlib.AbstractContextManager[InputContainer]:
         """The file, open for another pass."""

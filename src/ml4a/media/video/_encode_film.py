@@ -58,14 +58,9 @@ def write_film(
         av.error.FFmpegError: the codec cannot encode such frames.
     """
     first = next(frames)
-    muxer = MUXERS[path.suffix.lower()]
-    # The index goes to the front, so that a browser need not load the whole film to begin.
-    options = {"movflags": "faststart+use_metadata_tags"} if muxer in ("mp4", "mov") else {}
     with contextlib.ExitStack() as closing:
-        output = closing.enter_context(output_file(path, muxer, options))
-        if record is not None:
-            output.metadata.update(_record_tags.of(record, muxer))
-        pictures = _Pictures(output, first, source.header, quality)
+        output = closing.enter_context(film_file(path, record))
+        pictures = Pictures(output, first.array.shape, source.header, quality)
         sound = None
         if source.track is not None:
             sound = closing.enter_context(contextlib.closing(_sound.writer(source.track, output)))
@@ -76,6 +71,19 @@ def write_film(
         if sound:
             sound.finish(cut_short=cut_short is not None and cut_short.is_set())
         output.mux(pictures.finish())
+
+
+@contextlib.contextmanager
+def film_file(path: Path, record: str | None) -> Iterator[OutputContainer]:
+    """The container that the suffix of `path` chooses, with a record's text in its metadata; see `output_file`."""
+    muxer = MUXERS[path.suffix.lower()]
+    # The index goes to the front, so that a browser need not load the whole film to begin. Matroska would have random
+    # numbers in its header, and no two files alike.
+    options = {"movflags": "faststart+use_metadata_tags"} if muxer in ("mp4", "mov") else {"fflags": "bitexact"}
+    with output_file(path, muxer, options) as output:
+        if record is not None:
+            output.metadata.update(_record_tags.of(record, muxer))
+        yield output
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +102,21 @@ class _Codec:
         return self.pixels.startswith("yuva")
 
 
-class _Pictures:
-    """The picture track of a film."""
+class Pictures:
+    """The picture track of a film.
 
-    def __init__(self, output: OutputContainer, first: Frame, header: Header, quality: int) -> None:
-        height, width, channels = first.array.shape
+    Args:
+        output: The container that it is for.
+        shape: H×W×C of the frames.
+        header: Gives the frames' clock and colours.
+        quality: 1 to 100.
+        threads: How many the encoder has, on which H.264's bytes depend; 0 is as many as suit the machine.
+    """
+
+    def __init__(
+        self, output: OutputContainer, shape: tuple[int, ...], header: Header, quality: int, threads: int = 0
+    ) -> None:
+        height, width, channels = shape
         transparent = channels == 4 and output.format.name in TRANSPARENT
         if output.format.name == "webm":
             codec = _vp9(quality, transparent=transparent)
@@ -110,34 +128,38 @@ class _Pictures:
         self._padding = (height % 2, width % 2) if codec.pads else (0, 0)
         height, width = height + self._padding[0], width + self._padding[1]
         hd = matrix_for(width, height) == _HD_COLORS
-        self._tick = header.time_base
+        self.tick = header.time_base
+        """Seconds of which packets' times are multiples."""
         self._last = -1
         self._durations: dict[int, int] = {}
         self._alpha = codec.alpha
-        self._converter = _converter(width, height, self._tick, codec, hd=hd)
-        self._track: Any = output.add_stream(codec.name, rate=header.rate, options=codec.options)
-        context = self._track.codec_context
-        context.width, context.height, context.pix_fmt, context.time_base = width, height, codec.pixels, self._tick
+        self._converter = _converter(width, height, self.tick, codec, hd=hd)
+        self.track: Any = output.add_stream(codec.name, rate=header.rate, options=codec.options)
+        """The stream in the container."""
+        context = self.track.codec_context
+        context.thread_count = threads
+        context.width, context.height, context.pix_fmt, context.time_base = width, height, codec.pixels, self.tick
         context.color_range = _LIMITED
         context.colorspace = usual = _HD_COLORS if hd else _SD_COLORS
         context.color_primaries, context.color_trc = (usual if it == UNSPECIFIED else it for it in header.colors)
 
     def encode(self, frame: Frame) -> list[Packet]:
+        """What the encoder gives for another uint8 frame; their times increase."""
         import av
 
         array = frame.array if self._alpha else on_white(frame.array)
         if any(self._padding):
             array = np.pad(array, ((0, self._padding[0]), (0, self._padding[1]), (0, 0)), mode="edge")
         picture = av.VideoFrame.from_numpy_buffer(array, format="rgba" if self._alpha else "rgb24")
-        self._last = max(round(frame.time / self._tick), self._last + 1)
-        self._durations[self._last] = round(frame.duration / self._tick)
-        picture.pts, picture.time_base = self._last, self._tick
+        self._last = max(round(frame.time / self.tick), self._last + 1)
+        self._durations[self._last] = round(frame.duration / self.tick)
+        picture.pts, picture.time_base = self._last, self.tick
         self._converter.push(picture)
-        return self._timed(self._track.encode(self._converter.pull()))
+        return self._timed(self.track.encode(self._converter.pull()))
 
     def finish(self) -> list[Packet]:
         """What the encoder still holds."""
-        return self._timed(self._track.encode(None))
+        return self._timed(self.track.encode(None))
 
     def _timed(self, packets: list[Packet]) -> list[Packet]:
         for packet in packets:  # encoders forget how long the frames lasted

@@ -56,7 +56,7 @@ def save(
     def encode(frames: Iterator[Frame]) -> None:
         first = next(frames)
         made_by = _settled(options.record)
-        with _complaining_of(first, target):
+        with complaining_of(first.array.shape, target):
             frames = itertools.chain([first], frames)
             if stills:
                 _encode_stills.write_stills(temporary, frames, quality=options.quality, record=made_by)
@@ -77,7 +77,8 @@ def save(
         Behind(encode, _QUEUE) as encoder,
     ):
         try:
-            for frame in _computed(source, queue, target.name, opaque=options.alpha is False):
+            frames = source.frames(Fraction(0), queue)
+            for frame in computed(frames, source.header.count, target.name, opaque=options.alpha is False):
                 encoder.put(frame)
                 handed_over += 1
                 if interruption.cancelled:  # this frame is the best so far; there shall be no more
@@ -99,18 +100,37 @@ def save(
     return target
 
 
-def _computed(source: Source, queue: int, stage: str, *, opaque: bool) -> Generator[Frame, None, None]:
-    """The frames in 8 bits, of one size, with progress reported after each."""
-    count = source.header.count
-    progress.report(stage, 0, count, "frames")
-    size: tuple[int, ...] | None = None
+def computed(
+    source: Generator[Frame, None, None],
+    count: int | None,
+    stage: str,
+    *,
+    opaque: bool = False,
+    done: int = 0,
+    shape: tuple[int, ...] | None = None,
+) -> Generator[Frame, None, None]:
+    """Frames in 8 bits, of one size, with progress reported after each.
+
+    Args:
+        source: Frames, closed in the end.
+        count: How many there are in all, as far as is known.
+        stage: What is being done, for the user.
+        opaque: Whether they are laid on white.
+        done: How many came before.
+        shape: H×W×C of those.
+
+    Raises:
+        BadValue: they are of several sizes.
+        Cancelled: the work was stopped.
+    """
+    progress.report(stage, done, count, "frames")
     previewed = -_SECONDS_BETWEEN_PREVIEWS
-    with contextlib.closing(source.frames(Fraction(0), queue)) as frames:
-        for number, frame in enumerate(frames, start=1):
+    with contextlib.closing(source):
+        for number, frame in enumerate(source, start=done + 1):
             picture = to_bytes(on_white(frame.array) if opaque else frame.array)
-            size = size or picture.shape
-            if picture.shape != size:
-                raise BadValue(f"the frames of a film have one size; frame {number} is {picture.shape}, not {size}")
+            shape = shape or picture.shape
+            if picture.shape != shape:
+                raise BadValue(f"the frames of a film have one size; frame {number} is {picture.shape}, not {shape}")
             yield replace(frame, array=picture)
             now = time.monotonic()
             preview = to_floats(frame.array)[:, :, :3] if now >= previewed + _SECONDS_BETWEEN_PREVIEWS else None
@@ -145,13 +165,13 @@ def _check_options(path: Path, options: Options) -> None:
 
 
 @contextlib.contextmanager
-def _complaining_of(frame: Frame, path: Path) -> Iterator[None]:
+def complaining_of(shape: tuple[int, ...], path: Path) -> Iterator[None]:
     """Say what FFmpeg's refusal to encode is about."""
     import av.error
 
     try:
         yield
     except av.error.FFmpegError as error:
-        height, width = frame.array.shape[:2]
+        height, width = shape[:2]
         what = f"frames of {width}x{height} px cannot be encoded as {path.suffix} ({error.strerror})"
         raise BadValue(f"{what}; try another size or format") from None
