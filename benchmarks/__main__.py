@@ -22,6 +22,7 @@ RACES = (
     "stylegan3",
     "vqgan",
     "weights",
+    "jobs",
 )
 
 

@@ -366,7 +366,7 @@ def test_ctrl_c_in_the_middle_of_a_film(tmp_path):
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
-    while not any(name.endswith(".mp4") for name in os.listdir(tmp_path)):  # until frames are being written
+    while not list(tmp_path.rglob("record.json")):  # until the first frame is made
         assert time.monotonic() < deadline
         assert worker.poll() is None
         time.sleep(0.05)

@@ -243,6 +243,7 @@ def test_a_server_that_stays_busy_is_left_for_the_next_source(server: LyingServe
     assert [request.path for request in server.requests] == ["/busy"] * https.TRIES + ["/free"]
 
 
+@pytest.mark.slow
 def test_a_drip_of_single_bytes_is_given_up_and_continued_elsewhere(server: LyingServer):
     slow = server.put("/slow", Answer(DATA, drip=0.03))
     fetch(slow, server.put("/fast", Answer(DATA)))

@@ -232,7 +232,7 @@ def forbid(event, arguments):
     if event.startswith(("socket.", "subprocess.", "os.exec", "os.posix_spawn", "os.system")):
         raise SystemExit(event)
 sys.addaudithook(forbid)
-for name in ("toy", "hed", "samples"):
+for name in ("toy", "hed", "real_esrgan"):
     try:
         weights.fetch(name)
     except Offline as error:

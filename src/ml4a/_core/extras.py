@@ -8,7 +8,7 @@ from types import ModuleType
 
 from .errors import MissingExtra
 
-_MODULES = {"face": "ai_edge_litert", "speech": "hibari"}
+_MODULES = {"dataset": "skimage", "face": "ai_edge_litert", "ray": "ray", "speech": "hibari"}
 """By which an extra is known to be installed."""
 
 

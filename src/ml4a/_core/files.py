@@ -72,17 +72,37 @@ def atomic(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        _publish(temporary, path, overwrite)
+        _rename(temporary, path, overwrite)
     except OSError as error:
-        if isinstance(error, OutputExists | CannotWrite) or error.errno not in _REASONS:
-            raise
-        raise CannotWrite(f"cannot write {path}: {reason(error)}") from None
+        raise _explained(error, path) from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def _publish(temporary: Path, path: Path, overwrite: bool) -> None:
+def publish(temporary: Path, path: Path, *, overwrite: bool = False) -> None:
+    """Let a file that is whole, on the same disk, become `path`.
+
+    Raises:
+        OutputExists: `path` is there already and `overwrite` is false.
+        CannotWrite: the folder cannot be made, or the disk is full.
+    """
+    refuse_existing(path, overwrite)
+    parent_of(path)
+    try:
+        _rename(temporary, path, overwrite)
+        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise _explained(error, path) from None
+
+
+def _explained(error: OSError, path: Path) -> OSError:
+    if isinstance(error, OutputExists | CannotWrite) or error.errno not in _REASONS:
+        return error
+    return CannotWrite(f"cannot write {path}: {reason(error)}")
+
+
+def _rename(temporary: Path, path: Path, overwrite: bool) -> None:
     if overwrite:
         temporary.replace(path)
         return

@@ -98,11 +98,17 @@ def report(stage: str, done: float, total: float | None = None, unit: str = "", 
     Raises:
         Cancelled: the work was asked to stop.
     """
-    on_progress, cancel = _listener.get()
-    if cancel is not None:
-        cancel.check()
+    check()
+    on_progress, _ = _listener.get()
     if on_progress is not None:
         on_progress(Progress(stage, done, total, unit, preview))
+
+
+def check() -> None:
+    """Raise `Cancelled` if the work was asked to stop; for work that waits and has nothing to tell."""
+    _, cancel = _listener.get()
+    if cancel is not None:
+        cancel.check()
 
 
 def reported(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ml4a.jobs.local import for_film
+from ml4a.jobs import memory, settings
+from ml4a.jobs.work import for_film
 
 
 def beside(original: Any, result: Any) -> Any:
@@ -31,7 +33,20 @@ class Compared:
 
     def for_film(self) -> Compared:
         """The same for the frames of one film, in order."""
-        return Compared(for_film(self._worker))
+        worker = for_film(self._worker)
+        return self if worker is self._worker else Compared(worker)
+
+    def film_state(self) -> dict[str, Any] | None:
+        """The worker's; see `Model.film_state`."""
+        return memory.film_state(self._worker)
+
+    def set_film_state(self, state: Mapping[str, Any]) -> None:
+        """The worker's."""
+        memory.set_film_state(self._worker, state)
+
+    def job_settings(self) -> Any:
+        """What a journal tells of it."""
+        return ["compared", settings.described(self._worker)]
 
     @property
     def keeps_partial_films(self) -> bool:

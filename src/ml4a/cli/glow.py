@@ -108,7 +108,7 @@ def _many(verb: Verb, command: _Command, *sources: str, **options: Any) -> int:
     if source is None:
         raise BadValue(f"name a picture, a folder or a film: ml4a glow {verb.name} photo.jpg")
     if options["codes"] is None:
-        worker = Deferred(verb, functools.partial(load_model, verb.model, options))
+        worker = Deferred(verb, options)
         return run(verb.name, worker, list(sources), options)
     if len(sources) > 1 or _is_many(source) or options["compare"] or options["steady"]:
         raise BadValue("--latents saves the code of one picture; leave it out, or name one picture alone")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import cyclopts
@@ -20,8 +21,27 @@ from .run import common_options, run
 class Masker:
     """Makes masks of pictures; of the frames of a film so that areas keep their colours."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, remembering: bool = False) -> None:
+        self._remembering = remembering
         self._before: Any = None
+
+    def for_film(self) -> Masker:
+        """One that remembers the frame before."""
+        return Masker(remembering=True)
+
+    def film_state(self) -> dict[str, Any]:
+        """The areas of the frame before; see `Model.film_state`."""
+        return {} if self._before is None else {"areas": self._before.values}
+
+    def set_film_state(self, state: Mapping[str, Any]) -> None:
+        """Remember areas.
+
+        Raises:
+            BadValue: they are none.
+        """
+        from ml4a.media import mask
+
+        self._before = mask.from_array(state["areas"])
 
     @functools.cached_property
     def operation(self) -> Operation:
@@ -50,7 +70,8 @@ class Masker:
         from ml4a.media import image, mask
 
         if method == "kmeans":
-            found = self._before = mask.kmeans(picture, n, previous=self._before, smooth=smooth)
+            found = mask.kmeans(picture, n, previous=self._before, smooth=smooth)
+            self._before = found if self._remembering else None
         elif method == "bands":
             found = mask.bands(picture, n)
         else:
@@ -69,9 +90,9 @@ class Masker:
 
 
 _EXAMPLES = (
-    "ml4a mask photo.jpg -n 5 --smooth 0.01",
-    "ml4a mask photo.jpg -n 3 --channel 0 --feather 0.01 --cutout -o front.png",
-    "ml4a mask clip.mp4 -n 4 -o areas.mp4",
+    "ml4a mask photo.jpg --n 5 --smooth 0.01",
+    "ml4a mask photo.jpg --n 3 --channel 0 --feather 0.01 --cutout -o front.png",
+    "ml4a mask clip.mp4 --n 4 -o areas.mp4",
 )
 
 

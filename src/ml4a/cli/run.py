@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ml4a import jobs
 from ml4a._core.errors import BadValue
 from ml4a._core.files import is_folder
 from ml4a._core.progress import Interrupted
+from ml4a.jobs.engine import EngineName
 from ml4a.jobs.items import output_name
 from ml4a.models import registry
 from ml4a.models.registry import Verb
@@ -23,6 +24,7 @@ from .adapter import STANDARD_STREAM, option
 from .compare import Compared
 
 SOME_FAILED = 1
+LOAD_OPTIONS = ("weights", "device", "dtype")
 SOURCES_HELP = "Pictures, folders, GIFs, films, URLs, `sample:NAME`, `camera:0`, or `-` for standard input."
 
 
@@ -34,7 +36,24 @@ def common_options() -> list[inspect.Parameter]:
         option("steady", float, 0.0, "Films: hold each frame to the one before it. (between 0 and 1)"),
         option("compare", bool, False, "Show the original beside the result, in one picture or film."),
         *others,
+        *worker_options(),
     ]
+
+
+def worker_options() -> list[inspect.Parameter]:
+    """The flags of jobs: who does them."""
+    return [
+        option("workers", int | None, None, "Do it in so many processes, with one thread each."),
+        option("engine", EngineName, "local", "Workers on this machine, or on a Ray cluster."),
+        option("address", str | None, None, "Of a Ray cluster; `auto` is the one that this machine belongs to."),
+        option("gpus", float, 0.0, "With Ray: the part of a GPU that each worker has."),
+        option("worker_memory", str | None, None, "What a worker may hold, as `3G`; what takes more has failed."),
+    ]
+
+
+def worker_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """What `worker_options` say, as `jobs.apply` takes it."""
+    return {name: options[name] for name in ("workers", "engine", "address", "gpus", "worker_memory")}
 
 
 def output_options(text: str) -> list[inspect.Parameter]:
@@ -67,12 +86,12 @@ def model_options(candidates: list[Verb]) -> list[inspect.Parameter]:
 
 def run_verb(verb: Verb, sources: list[str], options: dict[str, Any]) -> int:
     """Run `verb` on `sources`; return the exit status."""
-    return run(verb.name, Deferred(verb, functools.partial(load_model, verb.model, options)), sources, options)
+    return run(verb.name, Deferred(verb, options), sources, options)
 
 
 def load_model(name: str, options: dict[str, Any]) -> Any:
     """A model with the weights, on the device and in the precision that the flags say."""
-    return registry.load(name, **{name: options[name] for name in ("weights", "device", "dtype")})
+    return registry.load(name, **{name: options[name] for name in LOAD_OPTIONS})
 
 
 def run(name: str, worker: Any, sources: list[str], options: dict[str, Any]) -> int:
@@ -116,27 +135,63 @@ class Deferred:
 
     Args:
         verb: What is done.
-        load: Gives the model.
+        options: As of `load_model`.
     """
 
-    def __init__(self, verb: Verb, load: Callable[[], Any]) -> None:
+    def __init__(self, verb: Verb, options: dict[str, Any]) -> None:
         self.operation = verb.operation
         self.keeps_partial_films = registry.model_class(verb.model).keeps_partial_films
         self._verb = verb
-        self._load = functools.cache(load)
+        self._options = {name: options[name] for name in LOAD_OPTIONS}
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The model, loaded now."""
+        return load_model(self._verb.model, self._options)
 
     def __call__(self, picture: Any, **parameters: Any) -> Any:
         """Do what the verb does to one picture."""
-        return getattr(self._load(), self.operation.name)(picture, **parameters)
+        return getattr(self.model, self.operation.name)(picture, **parameters)
 
     def for_film(self) -> Deferred:
         """The same for the frames of one film, in order; the model is loaded once for all films."""
-        return Deferred(self._verb, lambda: self._load().for_film())
+        return _OfFilm(self) if registry.model_class(self._verb.model).remembers_films() else self
+
+    def job_settings(self) -> Any:
+        """What a journal tells of it."""
+        return [self._verb.model, self.operation.name, self._options]
+
+    def __reduce__(self) -> Any:
+        """In another process the model is loaded anew."""
+        return Deferred, (self._verb, self._options)
 
     @property
     def last_record(self) -> Any:
         """The model's; a call has been made before anybody asks."""
-        return self._load().last_record
+        return self.model.last_record
+
+
+class _OfFilm(Deferred):
+    """A verb's model with the memory of one film."""
+
+    def __init__(self, whole: Deferred) -> None:
+        self.__dict__.update(whole.__dict__)
+        self.__dict__.pop("model", None)
+        self._whole = whole
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The model, as it is for the frames of this film."""
+        return self._whole.model.for_film()
+
+    def film_state(self) -> Any:
+        """What the model remembers of the film; None if it cannot tell."""
+        tell = getattr(self.model, "film_state", None)
+        return None if tell is None else tell()
+
+    def set_film_state(self, state: Mapping[str, Any]) -> None:
+        """Let the model remember what `film_state` told."""
+        self.model.set_film_state(state)
 
 
 def _apply(worker: Any, source: Any, target: Any, own: dict[str, Any], options: dict[str, Any]) -> jobs.Summary:
@@ -153,6 +208,7 @@ def _apply(worker: Any, source: Any, target: Any, own: dict[str, Any], options: 
             overwrite=options["overwrite"],
             record=options.get("record", True),
             on_progress=on_progress,
+            **worker_settings(options),
             **own,
         )
 

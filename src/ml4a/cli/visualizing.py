@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import cyclopts
@@ -54,17 +53,16 @@ _EXAMPLES = (
 
 
 def _visualize(layer: str | None, *, picture: str | None, **options: Any) -> int:
-    load = functools.cache(functools.partial(load_model, _MODEL, options))
     if layer is None:
-        console.print_layers(load().layers())
+        console.print_layers(load_model(_MODEL, options).layers())
         return 0
     alone = options["channel"] is not None and len(options["channel"]) == 1
     operation = registry.model_class(_MODEL).operations()["__call__" if alone else "sheet"]
     sources = [] if picture is None else [picture]
-    worker = Deferred(Verb("visualize", _MODEL, operation), load)
+    worker = Deferred(Verb("visualize", _MODEL, operation), options)
     status = run("visualize", worker, sources, {**options, "layer": layer, **dict.fromkeys(_FILMS, 0)})
     if options["channel"] is None and not options["every"] and not options["quiet"]:
-        _tell_of_more(load().layers()[layer])
+        _tell_of_more(worker.model.layers()[layer])
     return status
 
 

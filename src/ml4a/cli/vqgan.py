@@ -138,5 +138,5 @@ def _options(name: str) -> list[inspect.Parameter]:
 def _run(name: str, about: Operation, sources: list[str], options: dict[str, Any]) -> int:
     if not sources:
         raise BadValue(f"name a picture, a folder or a film: ml4a vqgan {name} photo.jpg")
-    worker = Deferred(Verb(name, _MODEL, about), functools.partial(load_model, _MODEL, options))
+    worker = Deferred(Verb(name, _MODEL, about), options)
     return run(name, worker, sources, options)

@@ -1,4 +1,4 @@
 from .from_record import read_record as read_record
 from .from_record import repeat as repeat
-from .local import Summary as Summary
-from .local import apply as apply
+from .job import apply as apply
+from .summary import Summary as Summary

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ from ml4a.models import _media
 from ml4a.models._operation import Operation
 
 from .items import FILMS, PICTURES, SOUNDS, TEXTS
-from .local import apply
+from .job import apply
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -60,9 +62,9 @@ def repeat(
     record = read_record(file)
     target = Path(target) if target is not None else file.with_name(f"{file.stem}-repeat{file.suffix}")
     found = _Inputs([*(inputs or []), file.parent])
-    with progress.listening(on_progress):
+    with progress.listening(on_progress), _threads_of(record):
         _make(record, found, target)
-    return target, differences(record)
+        return target, differences(record)
 
 
 def read_record(file: str | os.PathLike[str]) -> Record:
@@ -87,12 +89,34 @@ def differences(record: Record) -> list[str]:
     """Versions that are not those of the record, in words."""
     from ml4a.models import registry
 
-    here = records.versions(*registry.model_class(record.model).depends_on)
+    here = records.versions(*registry.model_class(record.model).depends_on) | _threads()
     return [
         f"{name} is {here.get(name, 'not here')} and was {version}: pixels may differ"
         for name, version in record.versions.items()
         if here.get(name) != version
     ]
+
+
+@contextlib.contextmanager
+def _threads_of(record: Record) -> Iterator[None]:
+    """Compute with as many threads as the record tells, if this machine has so many; workers have one."""
+    told = record.versions.get("threads", "")
+    if not (told.isdecimal() and len(told) < 5 and 1 <= int(told) <= (os.cpu_count() or 1)):
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(int(told))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _threads() -> dict[str, str]:
+    torch = sys.modules.get("torch")
+    return {} if torch is None else {"threads": str(torch.get_num_threads())}
 
 
 def _make(record: Record, found: _Inputs, target: Path) -> None:

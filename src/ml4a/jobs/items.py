@@ -69,6 +69,22 @@ def plan(
     return items
 
 
+def is_film(source: Any) -> bool:
+    """Whether `source` is a film that has an end: a clip in memory, or a file of one.
+
+    Raises:
+        NotFound, BadMedia: there is no such file, or nothing that can be read.
+    """
+    from ml4a.media import sources, video
+
+    if isinstance(source, video.Clip):
+        return True
+    if not isinstance(source, str | os.PathLike) or is_camera(source):
+        return False
+    found = None if isinstance(source, str) and sources.is_url(source) else sources.locate(source)
+    return isinstance(found, Path) and video.is_film(found)
+
+
 def is_camera(source: Any) -> bool:
     """Whether `source` is `camera:N`, which is read until somebody stops it."""
     return isinstance(source, str) and source.startswith("camera:")

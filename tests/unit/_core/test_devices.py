@@ -26,6 +26,7 @@ def test_float16_is_refused_on_a_cpu():
         devices.resolve_dtype("float16", torch.device("cpu"))
 
 
+@pytest.mark.slow
 def test_auto_heeds_the_limit_that_the_environment_sets():
     code = "import torch; from ml4a._core.devices import *; print(resolve_dtype('auto', torch.device('cpu')))"
     environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}

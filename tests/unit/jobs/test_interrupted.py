@@ -15,6 +15,7 @@ from ml4a import image, video
 from ml4a._core.errors import BadValue, CannotWrite
 from ml4a._core.progress import Interrupted
 from ml4a.jobs import read_record
+from ml4a.jobs.journal import FOLDER
 
 FRAMES = 6
 
@@ -76,9 +77,12 @@ def test_the_best_so_far_is_saved_with_its_record(model, photos, tmp_path):
 def test_of_a_folder_what_is_left_is_not_begun(model, photos, tmp_path):
     with pytest.raises(Interrupted, match=r"1\.png"):
         ml4a.apply(model, photos, tmp_path / "out", style=RED, iterations=9, on_progress=stopping(1))
-    assert sorted(os.listdir(tmp_path / "out")) == ["0.png", "1.png"]
+    assert sorted(os.listdir(tmp_path / "out")) == [FOLDER, "0.png", "1.png"]
     shorter = np.asarray(model(photos / "1.png", style=RED, iterations=1))
     assert np.array_equal(np.asarray(image.load(tmp_path / "out" / "1.png")), shorter)
+    summary = ml4a.apply(model, photos, tmp_path / "out", style=RED, iterations=9)  # the best so far is replaced
+    assert (len(summary.done), summary.resumed) == (3, 1)
+    assert not np.array_equal(np.asarray(image.load(tmp_path / "out" / "1.png")), shorter)
 
 
 def test_ctrl_c_elsewhere_keeps_nothing(photos, tmp_path):

@@ -163,3 +163,21 @@ def test_a_record_names_no_style_by_its_path(files, tmp_path):
     image.save(image.load(tmp_path / "made.png"), tmp_path / "hostile.png", record=hostile)
     with pytest.raises(BadValue, match="names a file for style"):
         repeat(tmp_path / "hostile.png", [files])
+
+
+def test_it_is_made_again_with_as_many_threads(tmp_path):
+    import torch
+
+    before = torch.get_num_threads()
+    style = ml4a.load("fast_style")
+    image.save(image.load("sample:coffee", size=(48, 40)), tmp_path / "photo.png")
+    try:
+        torch.set_num_threads(1)
+        image.save(style(tmp_path / "photo.png", style=3), tmp_path / "out.png")
+        torch.set_num_threads(2)
+        made, notes = repeat(tmp_path / "out.png")
+        assert read_record(made).versions["threads"] == "1"
+        assert notes == []
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
