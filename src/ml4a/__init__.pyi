@@ -1,3 +1,5 @@
+from . import dataset as dataset
+from . import external as external
 from . import models as models
 from . import synthesis as synthesis
 from . import weights as weights

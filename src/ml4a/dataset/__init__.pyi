@@ -1,0 +1,12 @@
+from . import actions as actions
+from . import faces as faces
+from . import filters as filters
+from . import labels as labels
+from . import packing as packing
+from . import report as report
+from . import split as split
+from . import wikiart as wikiart
+from .augment import Augmentation as Augmentation
+from .build import Summary as Summary
+from .build import build as build
+from .recipe import Selection as Selection
