@@ -14,8 +14,8 @@ demo: $(VENV)/.installed
 test: $(VENV)/.tests-installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadgroup
 
-test-all: $(VENV)/.tests-installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+test-all: test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --numprocesses 2 --dist loadgroup
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check
@@ -46,11 +46,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ml4a needs Python 3.11 or newer: make demo PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) pip
-	$(PIP) --editable '.[all]'
+	$(PIP) --editable '.[speech,face]'
 	touch $@
 
 $(VENV)/.tests-installed: $(VENV)/.installed
-	$(PIP) --group test
+	$(PIP) --editable '.[all]' --group test
 	touch $@
 
 $(VENV)/.lint-installed: $(VENV)/.tests-installed

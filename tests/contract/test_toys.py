@@ -267,6 +267,7 @@ def test_every_clause_has_a_toy_that_breaks_it():
     assert {clause.__name__ for clause in clauses.clauses_of(Toy)} == {*BROKEN, "imports", "what"}
 
 
+@pytest.mark.slow
 def test_a_module_that_imports_torch_fails_the_clause():
     with pytest.raises(AssertionError, match="loads torch"):
         clauses.imports(torch.nn.Module, maker(Toy))

@@ -89,6 +89,7 @@ def test_a_folder_of_pictures_and_a_film(ml4a, photo, animation, tmp_path):
     assert len(list(video.open(tmp_path / "out" / "b.gif"))) == 4
 
 
+@pytest.mark.slow
 def test_a_gif_stays_a_gif_with_its_times(ml4a, animation, tmp_path):
     ok(ml4a("style", "walk.gif", "--style", "5", "-o", "styled.gif"))
     before, after = video.open(animation), video.open(tmp_path / "styled.gif")

@@ -25,8 +25,8 @@ SIZES = {
     "docs/voices_and_faces.md": (96, 72),
 }
 """Of photo.jpg: README.md loads it 768 px high, and enlarges that."""
-NOT_RUN = ("camera:0", "--install-completion", ". .venv/bin/activate", "net.pth")
-"""Lines for a camera, a shell's own settings, and a file that nobody has."""
+NOT_RUN = ("camera:0", "--install-completion", ". .venv/bin/activate", "net.pth", "wikiart", "OWNER")
+"""Lines for a camera, a shell's own settings, a file that nobody has, and what is elsewhere."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documents")]
 
@@ -47,6 +47,8 @@ def folder(tmp_path, request):
     (tmp_path / "drawings").mkdir()
     image.save(image.load("sample:ink", size=(24, 16)), tmp_path / "drawings" / "a.png")
     (tmp_path / "frames").mkdir()
+    (tmp_path / "their" / "repository").mkdir(parents=True)
+    (tmp_path / "their" / "repository" / "stylise.py").write_text("def apply(picture):\n    return 1 - picture\n")
     for name in ("clip.mp4", "other.mov", "a.mp4", "b.mp4"):
         film_files.write_film(tmp_path / name, film_files.pan(60, 64, 48), rate=10, sound=film_files.tones(6))
     audio.sample(1).save(tmp_path / "song.mp3")

@@ -98,6 +98,7 @@ def test_a_map_of_any_numbers_gives_the_original_picture_too(figures):
     assert figures.error("coco_output", picture) < TOLERANCE
 
 
+@pytest.mark.slow
 def test_the_picture_in_eight_bits_is_the_original_one(figures):
     picture = features_of("coco")[""][0].permute(1, 2, 0)
     values = ((picture + 1) / 2 * 255).clamp(0, 255).byte().numpy().ravel()[::17]

@@ -295,6 +295,7 @@ def test_a_record_makes_the_picture_again(model, photo, waves, mosaic):
     assert np.array_equal(np.asarray(made), np.asarray(again))
 
 
+@pytest.mark.slow
 def test_frames_of_a_film_begin_with_the_one_before(model, photo, waves):
     parameters = QUICK | {"style": waves}
     film = model.for_film()

@@ -123,6 +123,7 @@ def test_a_model_is_quick_unless_it_is_to_be_exact_or_memory_is_short(monkeypatc
     assert ml4a.load("hed").precision == "fast_float32"
 
 
+@pytest.mark.slow
 def test_what_a_quick_model_made_is_made_again(tmp_path):
     source, made = tmp_path / "photo.png", tmp_path / "made.png"
     image.sample("chelsea").crop((100, 60, 260, 180)).save(source)

@@ -75,6 +75,7 @@ def test_a_silent_owner_is_taken_for_dead_after_a_while(token: bytes, path: Path
         assert path.exists()
 
 
+@pytest.mark.slow
 def test_an_owner_that_gives_signs_of_life_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(owner, "SILENCE", 1.0)
     monkeypatch.setattr(owner, "_BEAT", 0.0)
