@@ -10,9 +10,9 @@ from cyclopts import Parameter
 
 from ml4a._core.errors import BadValue, NotFound
 
-from . import console, derived
+from . import derived
 from .adapter import read_picture
-from .film import Output, Overwrite, Quiet
+from .film import Output, Overwrite, Quiet, save_made
 from .run import default_target
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def loop(
 
     An amount is a number, or `LOW..HIGH@FILE:FEATURE`: it then follows the bass, the onsets … of a sound.
     """
+    given = dict(locals())
     from ml4a.media import canvas
 
     def amount(name: str, text: str) -> float | Signal:
@@ -89,10 +90,7 @@ def loop(
     )
     film = film if sound is None else film.with_sound(sound)
     target = output or default_target("loop", source).with_suffix(".mp4")
-    with console.progress_bars(quiet=quiet) as on_progress:
-        path = film.save(target, overwrite=overwrite, on_progress=on_progress)
-    if not quiet:
-        print(path)
+    save_made(lambda _: film, target, ["loop", source], given, seed=0)
 
 
 _EXAMPLES = (

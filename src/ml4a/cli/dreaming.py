@@ -14,7 +14,7 @@ from ml4a.models.registry import Verb
 from . import console
 from .adapter import STANDARD_STREAM, option, read_picture
 from .canvas import read_amount
-from .film import save_clip
+from .film import save_made
 from .run import default_target, load_model, run_verb
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ def run(verb: Verb, sources: list[str], given: dict[str, Any]) -> int:
 
 
 def _make_film(verb: Verb, sources: list[str], given: dict[str, Any], film: dict[str, Any]) -> None:
-    from ml4a._core.files import refuse_existing
     from ml4a.media import video
     from ml4a.models._operation import recording
 
@@ -78,13 +77,16 @@ def _make_film(verb: Verb, sources: list[str], given: dict[str, Any], film: dict
         raise BadValue("a film needs a name: -o dream.mp4")
     source = sources[0] if sources else None
     target = Path(given["output"] or default_target(VERB, source).with_suffix(".mp4"))
-    refuse_existing(target, given["overwrite"])
-    picture = None if source is None else read_picture(source)
     own = {name: given[name] for name in known[_ZOOM].parameters if name in given}
-    with recording(given["record"]):
-        clip = _film(load_model(verb.model, given), picture, own, film)
     sound = film.get("sound")
-    save_clip(clip if sound is None else clip.with_sound(sound), target, given["overwrite"], given["quiet"])
+
+    def make(seed: int) -> Clip:
+        picture = None if source is None else read_picture(source)
+        clip = _film(load_model(verb.model, given), picture, {**own, "seed": seed}, film)
+        return clip if sound is None else clip.with_sound(sound)
+
+    with recording(given["record"]):
+        save_made(make, target, [VERB, *sources], {**given, **film}, seed=own["seed"])
 
 
 def _film(model: Any, picture: Any, own: dict[str, Any], film: dict[str, Any]) -> Clip:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
 
+from ml4a import jobs
 from ml4a._core.errors import BadValue
 from ml4a._core.files import is_folder
+from ml4a._core.progress import listening
 from ml4a.jobs.items import FILMS
 
 from . import console, derived
+from .adapter import STANDARD_STREAM
 from .run import default_target
 
 if TYPE_CHECKING:
     from ml4a.media.video import Clip
+
+_NOT_DECIDING = {"output", "overwrite", "quiet", "preview"}
+"""Flags that change nothing about what is made."""
 
 File = Annotated[str, Parameter(name="FILE", help="A film, GIF, URL, `sample:NAME`, or a folder of frames.")]
 Output = Annotated[str | None, Parameter(name=["--output", "-o"], help="Where to write; by default beside the film.")]
@@ -187,3 +195,33 @@ def save_clip(clip: Clip, target: str | Path, overwrite: bool, quiet: bool) -> N
         path = clip.save(target, overwrite=overwrite, on_progress=on_progress)
     if not quiet:
         print(path)
+
+
+def save_made(
+    make: Callable[[int], Clip],
+    target: str | Path,
+    command: list[str],
+    options: dict[str, Any],
+    *,
+    seed: int | None,
+    keep_partial: bool = False,
+) -> None:
+    """Make a film and write it, with progress, and say where it is; if it was stopped before, it goes on.
+
+    Args:
+        make: Gives the clip, for a seed.
+        target: What to write.
+        command: The words that decide what is made; with standard input among them it begins anew each time.
+        options: All flags.
+        seed: Drawn if it is None.
+        keep_partial: As `Clip.save` has it.
+    """
+    writing = {"overwrite": options["overwrite"], "keep_partial": keep_partial}
+    with console.progress_bars(quiet=options["quiet"]) as on_progress, listening(on_progress):
+        if STANDARD_STREAM in command:
+            make(secrets.randbelow(2**32) if seed is None else seed).save(target, **writing)
+        else:
+            deciding = {name: value for name, value in options.items() if name not in _NOT_DECIDING}
+            jobs.render(make, target, jobs.settings_of({"command": command, **deciding}), seed=seed, **writing)
+    if not options["quiet"]:
+        print(target)

@@ -21,7 +21,7 @@ from ml4a.models.registry import Verb
 
 from . import console, derived, points
 from .adapter import STANDARD_STREAM, flag, option, positional, read_picture
-from .film import Overwrite
+from .film import Overwrite, save_made
 from .points import Point
 from .run import default_target, load_model, model_options, output_options, preview_options
 
@@ -134,7 +134,8 @@ class _Work:
         target = Path(self.options["output"] or beside.with_suffix(self.command.suffix))
         if self.command.suffix == _FILMS and not target.suffix:
             target = target / "%05d.png"
-        refuse_existing(target, self.options["overwrite"])
+        if self.command.suffix != _FILMS:  # of films, those that go on may be there
+            refuse_existing(target, self.options["overwrite"])
         return target
 
     def operation(self) -> Callable[..., Any]:
@@ -152,15 +153,18 @@ class _Work:
         return 0
 
     def save_film(self, make: Callable[[], Any], target: Path) -> int:
-        """Make a film, and write it frame by frame; Ctrl-C keeps what there is."""
+        """Make a film, and write it frame by frame; Ctrl-C keeps what there is, and the same line goes on."""
         from ml4a.media.video import _save
 
         _save.check_name(target)
-        with console.progress_bars(quiet=self.options["quiet"]) as on_progress:
-            with listening(on_progress):
-                clip = make()
-            clip.save(target, overwrite=self.options["overwrite"], keep_partial=True, on_progress=on_progress)
-        self.tell(target)
+
+        def make_with(seed: int) -> Any:
+            if "seed" in self.own:
+                self.own["seed"] = seed
+            return make()
+
+        command = ["gan", self.name, *self.points]
+        save_made(make_with, target, command, self.options, seed=self.own.get("seed"), keep_partial=True)
         return 0
 
     def tell(self, path: Path) -> None:

@@ -20,6 +20,7 @@ from ml4a.models.registry import Verb
 
 from . import console, derived
 from .adapter import STANDARD_STREAM, flag, option, positional, read_picture
+from .film import save_made
 from .run import (
     Deferred,
     common_options,
@@ -124,6 +125,8 @@ def _one(verb: Verb, command: _Command, *given: str | None, **options: Any) -> i
     target, codes = _targets(verb, command, next(iter(media.values()), None), options)
     loaded = {name: _read(about, name, value) for name, value in media.items()}
     own = {name: options[name] for name in about.parameters if name in options}
+    if command.film:
+        return _film(verb, target, [*media.values()], loaded, options)
     with console.progress_bars(quiet=options["quiet"]) as on_progress:
         model = load_model(verb.model, options)
         with listening(on_progress), recording(options["record"]):
@@ -140,6 +143,20 @@ def _one(verb: Verb, command: _Command, *given: str | None, **options: Any) -> i
     return 0
 
 
+def _film(verb: Verb, target: Path, given: list[str], loaded: dict[str, Any], options: dict[str, Any]) -> int:
+    """A film, which goes on where it was if it was stopped."""
+    about = verb.operation
+    own = {name: options[name] for name in about.parameters if name in options}
+
+    def make(seed: int) -> Any:
+        drawn = {"seed": seed} if "seed" in own else {}
+        return getattr(load_model(verb.model, options), about.name)(**loaded, **{**own, **drawn})
+
+    with recording(options["record"]):
+        save_made(make, target, ["glow", verb.name, *given], options, seed=own.get("seed"), keep_partial=True)
+    return 0
+
+
 def _targets(verb: Verb, command: _Command, source: str | None, options: dict[str, Any]) -> tuple[Path, Path | None]:
     """Where the result and its code go, if they may be written there."""
     from ml4a.media.video import _save as films
@@ -149,8 +166,9 @@ def _targets(verb: Verb, command: _Command, source: str | None, options: dict[st
     if command.film or usual.suffix == _LATENTS:
         usual = usual.with_suffix(".mp4" if command.film else ".png")
     target = Path(options["output"] or usual)
-    if command.film:
+    if command.film:  # one that goes on may be there
         films.check_name(target)
+        return target, None
     refuse_existing(target, options["overwrite"])
     if options.get("codes") is None:
         return target, None

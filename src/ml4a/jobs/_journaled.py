@@ -17,6 +17,7 @@ from ml4a._core.progress import Cancel, Interrupted
 from . import settings
 from ._cut_films import CutFilm
 from .engine import Engine, Here, Outcome
+from .film import is_numbered
 from .items import Item, is_film
 from .journal import FILMS, FOLDER, Journal, stamp_of
 from .summary import Summary
@@ -134,9 +135,7 @@ class JournaledJob:
 
     def _place(self, item: Item) -> Path:
         """Where a worker writes: aside, until it is published; numbered pictures of a film where they belong."""
-        from ml4a.media.video import _encode_stills
-
-        if not _encode_stills.is_pattern(item.target):
+        if not is_numbered(item.target):
             return self._journal.parts / str(self._count) / item.target.name
         if self._engine.carry is not None:
             raise BadValue(

@@ -28,7 +28,8 @@ from .work import last_record
 if TYPE_CHECKING:
     from ml4a.media.video import Clip
 
-_QUALITY = 90
+QUALITY = 90
+"""Of films, 1 to 100."""
 _MOST_SEGMENTS = 1 << 20
 
 
@@ -89,12 +90,19 @@ def render(
         film.save(target, overwrite=overwrite, record=frames.record, keep_partial=True)
         return
     _same_source(folder, clip)
-    kept = _kept.Kept(folder, target, clip.source, _QUALITY)
+    kept = _kept.Kept(folder, target, clip.source, QUALITY)
     if kept.point is not None and not memory.set(kept.point.state):
         kept.clear()
     frames.go_on(folder / "record.json", begun=kept.point is not None)
     computation = _resumable.Computation(clip.source, frames, memory.state)
     _resumable.render(computation, target, kept, record=frames.record, overwrite=overwrite, keep_partial=keep_partial)
+
+
+def is_numbered(target: Path) -> bool:
+    """Whether `target` is a pattern of numbered pictures, which stands for as many files as there are frames."""
+    from ml4a.media.video import _encode_stills
+
+    return _encode_stills.is_pattern(target)
 
 
 def segments(model: Any, clip: Clip, target: Path, *, steady: float = 0.0) -> int | None:
@@ -139,7 +147,7 @@ def render_segment(
 
     with tempfile.TemporaryDirectory(prefix="ml4a-") as name:
         frames = _Frames(Memory(model, 0), dict(parameters or {}), None, clip)
-        kept = _kept.Kept(Path(name), target, clip.source, _QUALITY)
+        kept = _kept.Kept(Path(name), target, clip.source, QUALITY)
         computation = _resumable.Computation(clip.source, frames)
         made = _resumable.render_segment(computation, target, kept, number, count)
         record = frames.record() if number == 0 else None
@@ -204,7 +212,7 @@ def join(
 
     def show(temporary: Path, record: Record | None) -> None:
         _join.join_film(
-            temporary, parts, clip.source, quality=_QUALITY, record=None if record is None else record.to_json()
+            temporary, parts, clip.source, quality=QUALITY, record=None if record is None else record.to_json()
         )
 
     _resumable.publish(target, show, made_by, overwrite=overwrite)

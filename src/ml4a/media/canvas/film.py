@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -133,7 +133,7 @@ def loop(
         interpolation=interpolation,
     )
     count = _count(seconds, rate)
-    return video.from_frames(partial(_seamless if seamless else _endless, feedback, count), rate=rate, count=count)
+    return video.from_frames(partial(_Seamless if seamless else _Unfolding, feedback, count), rate=rate, count=count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,25 +166,63 @@ class _Feedback:
         return _laid(frame, self.start, _share(self.refresh, stage))
 
 
-def _endless(feedback: _Feedback, count: int) -> Iterator[Array]:
-    frame = feedback.start
-    yield frame
-    for number in range(1, count):
-        frame = feedback.next(frame, number)
-        yield frame
+class _Unfolding:
+    """The frames of a feedback film, one after the other; a render that was stopped goes on with its state.
+
+    Args:
+        feedback: How a frame becomes the next.
+        count: How many there are.
+    """
+
+    def __init__(self, feedback: _Feedback, count: int) -> None:
+        self._feedback, self._count = feedback, count
+        self._number = 0
+        self._frames: tuple[Array, ...] = ()
+
+    def __iter__(self) -> Iterator[Array]:
+        return self
+
+    def __next__(self) -> Array:
+        if self._number == self._count:
+            raise StopIteration
+        shown, self._frames = self._next(self._number)
+        self._number += 1
+        return shown
+
+    def film_state(self) -> dict[str, Any]:
+        """How far it is, and what it goes on with."""
+        return {"number": self._number, **{f"frame{place}": frame for place, frame in enumerate(self._frames)}}
+
+    def set_film_state(self, state: Mapping[str, Any]) -> None:
+        """Go on with what `film_state` gave."""
+        self._number = int(state["number"])
+        self._frames = tuple(state[f"frame{place}"] for place in range(len(state) - 1))
+
+    def _next(self, number: int) -> tuple[Array, tuple[Array, ...]]:
+        """Frame `number`, and what the one after it is made of."""
+        start = self._feedback.start
+        frame = start if number == 0 else self._feedback.next(self._frames[0], number)
+        return frame, (frame,)
 
 
-def _seamless(feedback: _Feedback, count: int) -> Iterator[Array]:
-    """Two films in turns: `first` begins at frame 0, `second` at half the length, and goes on through the seam."""
-    half = count // 2
-    first = second = feedback.start
-    for number in range(half + 1, count):  # the second film as it is when the first begins
-        second = feedback.next(second, number)
-    for number in range(count):
-        first = feedback.start if number == 0 else feedback.next(first, number)
-        second = feedback.start if number == half else feedback.next(second, number)
-        through_part = number / half if number < half else (count - number) / (count - half)
-        yield _laid(second, first, np.float32(math.sin(math.pi / 2 * through_part) ** 2))
+class _Seamless(_Unfolding):
+    """Two films in turns: one begins at frame 0, the other at half the length, and goes on through the seam."""
+
+    def _next(self, number: int) -> tuple[Array, tuple[Array, ...]]:
+        start, half = self._feedback.start, self._count // 2
+        first, second = self._frames if number else (start, self._through_the_seam())
+        first = start if number == 0 else self._feedback.next(first, number)
+        second = start if number == half else self._feedback.next(second, number)
+        through_part = number / half if number < half else (self._count - number) / (self._count - half)
+        shown = _laid(second, first, np.float32(math.sin(math.pi / 2 * through_part) ** 2))
+        return shown, (first, second)
+
+    def _through_the_seam(self) -> Array:
+        """The second film as it is when the first begins."""
+        frame = self._feedback.start
+        for number in range(self._count // 2 + 1, self._count):
+            frame = self._feedback.next(frame, number)
+        return frame
 
 
 def _start(picture: Picture, size: Any, border: str) -> Array:

@@ -75,6 +75,11 @@ class WithTrack(Edited):
         """See `Source`."""
         return self._source.frames(start, queue)
 
+    def unfolding(self) -> Any:
+        """See `MadeFrames`."""
+        unfold = getattr(self._source, "unfolding", None)
+        return None if unfold is None else unfold()
+
 
 class Cut(Edited):
     """What lies between two moments. A frame of which less than half would be left at a cut is left out."""

@@ -75,6 +75,11 @@ class MadeFrames:
                 self._size = self._size or (array.shape[1], array.shape[0])
                 yield Frame(array, number * step, step)
 
+    def unfolding(self) -> Any:
+        """A fresh iterator over all pictures, if it can tell what it goes on with (`film_state`); else None."""
+        pictures = self._pictures() if callable(self._pictures) else None
+        return pictures if hasattr(pictures, "film_state") else None
+
     def _from(self, first: int) -> Generator[Any, None, None]:
         count = self.header.count
         if callable(self._pictures):
