@@ -64,4 +64,4 @@ def measured() -> dict[str, tuple[float, float]]:
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_run_takes_about_the_memory_that_the_network_says(network, measured):
     taken, said = measured[network]
-    assert 0.5 < taken / (said * NETWORKS[network][-1] ** 2) < 1.2
+    assert 0.5 < taken / (said * NETWORKS[network][-1] ** 2) < 1.3
