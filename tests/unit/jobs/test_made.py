@@ -68,6 +68,8 @@ def test_feedback_goes_on_with_its_last_frame(seamless, name, tmp_path):
     assert (tmp_path / name).read_bytes() == whole.read_bytes()
     assert step.calls <= alone.calls + 3
     assert sorted(os.listdir(tmp_path)) == [name, "whole"]
+    saved = feedback(Stops(0), seamless).save(tmp_path / "saved" / name)
+    assert saved.read_bytes() == whole.read_bytes()
 
 
 def test_of_clips_of_which_any_frame_can_be_had_none_is_drawn_twice_but_the_last(tmp_path):

@@ -1,10 +1,8 @@
-"""Frames in, a film out: H.264 or VP9, with the source's sound."""
+"""How the pictures of films are encoded: as H.264, VP9 or ProRes, by the container."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,10 +13,9 @@ import numpy as np
 
 from .. import _record_tags
 from .._ffmpeg import output_file
-from . import _sound
 from ._frames import Frame, on_white
 from ._pixels import matrix_for
-from ._source import UNSPECIFIED, Header, Source
+from ._source import UNSPECIFIED, Header
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -32,45 +29,6 @@ TRANSPARENT = frozenset(["mov", "webm"])
 _HD_COLORS, _SD_COLORS = 1, 6
 """BT.709 and BT.601, in ITU-T H.273."""
 _LIMITED = 1
-
-
-def write_film(
-    path: Path,
-    frames: Iterator[Frame],
-    source: Source,
-    *,
-    quality: int,
-    record: str | None = None,
-    cut_short: threading.Event | None = None,
-) -> None:
-    """Write uint8 frames to `path`, whose suffix chooses the container.
-
-    Args:
-        path: Where.
-        frames: All of one size.
-        source: Gives the frames' clock; its sound goes along.
-        quality: 1 to 100.
-        record: Text for the container's metadata.
-        cut_short: Set if the frames end before the source does: the sound then ends with them.
-
-    Raises:
-        OSError: the file cannot be written.
-        av.error.FFmpegError: the codec cannot encode such frames.
-    """
-    first = next(frames)
-    with contextlib.ExitStack() as closing:
-        output = closing.enter_context(film_file(path, record))
-        pictures = Pictures(output, first.array.shape, source.header, quality)
-        sound = None
-        if source.track is not None:
-            sound = closing.enter_context(contextlib.closing(_sound.writer(source.track, output)))
-        for frame in itertools.chain([first], frames):
-            output.mux(pictures.encode(frame))
-            if sound:
-                sound.carry(until=frame.time + frame.duration)
-        if sound:
-            sound.finish(cut_short=cut_short is not None and cut_short.is_set())
-        output.mux(pictures.finish())
 
 
 @contextlib.contextmanager

@@ -1,22 +1,73 @@
-"""Segments in, a film out: their packets as they are, and the sound of the source."""
+"""Segments in, a film out: their packets as they are, and the sound of the source.
+
+All films are written so, those that are encoded in one go too: the same frames give the same bytes.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ml4a._core.errors import CannotWrite
+
 from . import _sound
-from ._encode_film import Pictures, film_file
-from ._parts import Part
-from ._segments import THREADS, Packets
-from ._source import Source
+from ._encode_film import MUXERS, Pictures, film_file
+from ._frames import Frame
+from ._parts import Part, Point
+from ._segments import THREADS, Packets, SegmentWriter, number_of
+from ._source import Header, Source
 
 Array = np.ndarray[Any, Any]
+
+
+def write_film(
+    path: Path,
+    frames: Iterator[Frame],
+    source: Source,
+    *,
+    quality: int,
+    record: str | None = None,
+    cut_short: threading.Event | None = None,
+) -> None:
+    """Write uint8 frames of one size, at least one, to `path`; its segments lie in a folder beside it meanwhile.
+
+    See `join_film` for the other arguments.
+
+    Raises:
+        OSError: the file cannot be written.
+        av.error.FFmpegError: the codec cannot encode such frames.
+    """
+    with tempfile.TemporaryDirectory(prefix=f"{path.name}-", dir=path.parent) as folder:
+        try:
+            parts = _encoded(Path(folder), frames, source.header, MUXERS[path.suffix.lower()], quality)
+        except CannotWrite as error:  # parts that go away are nothing to speak of, nor to go on with
+            raise error.__cause__ or error from None
+        join_film(path, parts, source, quality=quality, record=record, cut_short=cut_short)
+
+
+def _encoded(folder: Path, frames: Iterator[Frame], header: Header, muxer: str, quality: int) -> list[Part]:
+    parts: list[Part] = []
+    done = 0
+    for number, own in itertools.groupby(frames, key=lambda frame: number_of(frame.time)):
+        last = first = next(own)
+        writer = SegmentWriter(folder, done, first.array.shape, header, muxer, quality)
+        try:
+            for last in itertools.chain([first], own):
+                writer.add(last)
+                done += 1
+            point = Point(done, last.time, last.time + last.duration, seen=0, damaged=0, state={})
+            parts.append(writer.close(folder / f"{len(parts)}-{number}.zip", point))
+        except BaseException:
+            writer.abandon()
+            raise
+    return parts
 
 
 def join_film(

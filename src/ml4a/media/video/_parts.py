@@ -179,7 +179,7 @@ def writing(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise CannotWrite(f"cannot write {path}: its folder is gone") from None
     except OSError as error:
-        raise CannotWrite(f"cannot write {path}: {files.reason(error)}; run again to go on from here") from None
+        raise CannotWrite(f"cannot write {path}: {files.reason(error)}; run again to go on from here") from error
 
 
 def read(path: Path) -> Part:

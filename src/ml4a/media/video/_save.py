@@ -20,8 +20,9 @@ from ml4a._core.record import enabled as records_enabled
 from . import _encode_stills
 from ._encode_animation import SUFFIXES as ANIMATIONS
 from ._encode_animation import write_animation
-from ._encode_film import MUXERS, TRANSPARENT, write_film
+from ._encode_film import MUXERS, TRANSPARENT
 from ._frames import Frame, on_white, to_bytes, to_floats
+from ._join import write_film
 from ._pipeline import Behind
 from ._source import Source
 
