@@ -35,18 +35,18 @@ def overhead(folder: Path) -> None:
     def plainly() -> None:
         out = next(outputs)
         for path in sorted(photos.iterdir()):
-            image.save(image.load(path), out / path.name)
+            image.save(image.to_array(path), out / path.name)
 
     times = race(
         f"{_SMALL} pictures of 16x16 px, read and written",
         {
             "ml4a.apply": lambda: ml4a.apply(_as_it_is, photos, next(outputs)),
-            "image.load and image.save": plainly,
+            "image.to_array and image.save": plainly,
             "ml4a.apply, one worker (with its start)": lambda: ml4a.apply(_as_it_is, photos, next(outputs), workers=1),
         },
         rounds=2,
     )
-    extra = times["ml4a.apply"] - times["image.load and image.save"]
+    extra = times["ml4a.apply"] - times["image.to_array and image.save"]
     print(f"  the journal costs {1000 * extra / _SMALL:.2f} ms a picture")
 
 

@@ -18,7 +18,7 @@ from ml4a import video
 
 
 def inverted(picture):
-    return 255 - np.asarray(picture)
+    return 1 - picture
 
 
 def negative(frame):

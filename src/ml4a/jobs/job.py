@@ -50,8 +50,7 @@ def apply(
     way: what is done is not done twice.
 
     Args:
-        model: A model, a model's method, or any function of a picture that returns one. It gets PIL images of files and
-            H×W×C float32 arrays in [0, 1] of frames; `image.to_array` makes the one the other.
+        model: A model, a model's method, or any function from a picture, an H×W×C float32 array in [0, 1], to one.
         source: A file, folder, glob, URL, `sample:NAME`, `camera:N` (until Ctrl-C, which keeps what there is), a
             picture or a `Clip` in memory, or a list of these. None for what a model makes of nothing.
         target: The output file; for several inputs, a folder.

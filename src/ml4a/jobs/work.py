@@ -64,6 +64,8 @@ class Work:
         if isinstance(source, Path) and video.is_film(source):
             return self._film(video.open(source), task, file=source)
         picture, bits = image.load_deep(source)
+        if operation_of(model) is None:  # a function of yours gets the same of files as of frames
+            picture = image.to_array(picture)
         result = model(picture, **self.parameters)
         if bits == 8 or isinstance(result, video.Clip):  # a PIL image carries its record itself, and so does a clip
             return save(result, target, task.overwrite)

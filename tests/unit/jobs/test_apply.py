@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ImageOps
+from PIL import Image
 
 import ml4a
 from ml4a import image, video
@@ -40,7 +40,7 @@ def style():
 
 
 def test_any_function_of_a_picture_will_do(photo, tmp_path):
-    ml4a.apply(ImageOps.mirror, photo, tmp_path / "mirrored.png")
+    ml4a.apply(np.fliplr, photo, tmp_path / "mirrored.png")
     expected = np.asarray(image.load(photo))[:, ::-1]
     assert np.array_equal(np.asarray(image.load(tmp_path / "mirrored.png")), expected)
 
@@ -136,12 +136,12 @@ def test_steadiness_out_of_bounds_is_refused(style, photo, tmp_path, steady):
 
 def test_of_several_inputs_those_that_fail_are_listed(photo, tmp_path):
     (tmp_path / "broken.png").write_text("no picture")
-    summary = ml4a.apply(ImageOps.mirror, [photo, tmp_path / "broken.png"], tmp_path / "out")
+    summary = ml4a.apply(np.fliplr, [photo, tmp_path / "broken.png"], tmp_path / "out")
     assert summary.done == [tmp_path / "out" / "photo.png"]
     assert [(Path(name).name, "no picture" in reason) for name, reason in summary.failed] == [("broken.png", True)]
     assert sorted(os.listdir(tmp_path / "out")) == [FOLDER, "photo.png"]  # and what there is to do again
     with pytest.raises(BadMedia, match="no picture"):
-        ml4a.apply(ImageOps.mirror, tmp_path / "broken.png", tmp_path / "one.png")
+        ml4a.apply(np.fliplr, tmp_path / "broken.png", tmp_path / "one.png")
 
 
 def test_a_film_that_is_stopped_leaves_nothing_behind(film, tmp_path):
@@ -178,3 +178,22 @@ def test_an_apply_without_record(style, photo, tmp_path):
     ml4a.apply(style, photo, tmp_path / "out.png", record=False)
     with pytest.raises(BadValue, match="carries no record"):
         read_record(tmp_path / "out.png")
+
+
+def test_a_function_gets_the_same_of_files_and_of_frames(film, tmp_path):
+    seen = []
+
+    def seeing(picture):
+        seen.append((type(picture), picture.dtype, picture.ndim, picture.shape[2]))
+        assert picture.min() >= 0
+        assert 0.1 < picture.max() <= 1
+        return picture
+
+    ramp = np.linspace(0, 1, 12 * 16, dtype=np.float32).reshape(12, 16)
+    image.save(np.stack([ramp] * 3, axis=-1), tmp_path / "deep.png", bits=16)
+    image.save(np.stack([ramp] * 4, axis=-1), tmp_path / "clear.png")
+    Image.fromarray((ramp * 255).astype(np.uint8)).save(tmp_path / "grey.jpg")
+    for source in (film, tmp_path / "deep.png", tmp_path / "clear.png", tmp_path / "grey.jpg", Image.new("L", (4, 3), 99)):
+        ml4a.apply(seeing, source, tmp_path / f"out{len(seen)}{'.webp' if source is film else '.png'}")
+    assert {(kind, dtype, ndim) for kind, dtype, ndim, _ in seen} == {(np.ndarray, np.dtype(np.float32), 3)}
+    assert [channels for *_, channels in seen[-4:]] == [3, 4, 3, 3]
