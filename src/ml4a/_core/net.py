@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import email.utils
 import http.client
 import os
 import re
@@ -63,6 +64,17 @@ class Response:
         """Bytes of the encoded body, if the server says."""
         self._raw = raw
         self._timeout = timeout
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the server wants to be left alone, if it says and if that can be read; none are negative."""
+        text = self.headers.get("Retry-After", "")
+        if text.isdecimal():
+            return float(text)
+        try:
+            return max(email.utils.parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
+        except (ValueError, TypeError):
+            return None
 
     def chunks(self) -> Iterator[bytes]:
         """The body, piece by piece, without its Content-Encoding. It may be endless: whoever reads must count.

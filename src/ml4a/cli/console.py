@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml4a._core.progress import OnProgress, Progress
+from ml4a._core.progress import Interrupted, OnProgress, Progress
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.progress import TaskID
 
     from ml4a.jobs import Summary
@@ -75,6 +75,22 @@ def amount(event: Progress) -> str:
     scale, unit, form = (1e6, "MB", ".1f") if event.unit == "B" else (1, event.unit, ".0f")
     total = "" if event.total is None else f"/{event.total / scale:{form}}"
     return f"{event.done / scale:{form}}{total} {unit}".strip()
+
+
+@contextlib.contextmanager
+def standard_output(suffix: str) -> Iterator[Path]:
+    """Yield where to write a file, which then goes to standard output; after Ctrl-C, the best so far."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"result{suffix}"
+        interrupted = False
+        try:
+            yield path
+        except Interrupted:
+            interrupted = True
+        sys.stdout.buffer.write(path.read_bytes())
+        sys.stdout.buffer.flush()
+        if interrupted:
+            raise Interrupted("standard output")
 
 
 def warn(message: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +74,8 @@ def _run(verb: Verb, text: str | None, *, file: str | None, **options: Any) -> i
         if not options["quiet"]:
             print(target)
         return 0
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / f"result{_suffix(verb)}"
-        try:
-            _write(verb, said, target, options)
-        except Interrupted:
-            _print(target)
-            raise Interrupted("standard output") from None
-        _print(target)
+    with console.standard_output(_suffix(verb)) as target:
+        _write(verb, said, target, options)
     return 0
 
 
@@ -133,8 +126,3 @@ def _save(made: Any, target: Path, *, overwrite: bool) -> None:
         image.save(made, target, overwrite=overwrite)
     else:
         made.save(target, overwrite=overwrite)
-
-
-def _print(path: Path) -> None:
-    sys.stdout.buffer.write(path.read_bytes())
-    sys.stdout.buffer.flush()

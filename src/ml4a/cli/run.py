@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 from ml4a import jobs
 from ml4a._core.errors import BadValue
 from ml4a._core.files import is_folder
-from ml4a._core.progress import Interrupted
 from ml4a.jobs.engine import EngineName
 from ml4a.jobs.items import output_name
 from ml4a.models import registry
@@ -105,7 +103,9 @@ def run(name: str, worker: Any, sources: list[str], options: dict[str, Any]) -> 
     inputs = [sys.stdin.buffer.read() if source == STANDARD_STREAM else source for source in sources]
     source = inputs[0] if len(inputs) == 1 else inputs or None
     if options["output"] == STANDARD_STREAM:
-        return _to_standard_output(worker, source, own, options)
+        with console.standard_output(".png") as target:
+            _apply(worker, source, target, own, options)
+        return 0
     target = options["output"] or default_target(name, source, transparent=worker.operation.transparent)
     summary = _apply(worker, source, target, own, options)
     if not options["quiet"]:
@@ -211,20 +211,3 @@ def _apply(worker: Any, source: Any, target: Any, own: dict[str, Any], options: 
             **worker_settings(options),
             **own,
         )
-
-
-def _to_standard_output(worker: Any, source: Any, own: dict[str, Any], options: dict[str, Any]) -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "result.png"
-        try:
-            _apply(worker, source, target, own, options)
-        except Interrupted:
-            _print(target)
-            raise Interrupted("standard output") from None
-        _print(target)
-    return 0
-
-
-def _print(path: Path) -> None:
-    sys.stdout.buffer.write(path.read_bytes())
-    sys.stdout.buffer.flush()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import email.utils
 import ipaddress
 import re
 import time
@@ -161,7 +159,7 @@ class Visitor:
                 raise UnsafeURL(f"{net.shown(url)} leads away from {self._host}, to {net.shown(response.url)}")
             where = f"{net.shown(url)} answered {response.status} {response.reason}"
             if response.status in _BUSY:
-                raise _Busy(where, _retry_after(response.headers.get("Retry-After", "")))
+                raise _Busy(where, min(response.retry_after or 0.0, LONGEST_PAUSE))
             if response.status != 200:
                 raise _Missing(where, response.status)
             body = bytearray()
@@ -198,14 +196,3 @@ def _is_number(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _retry_after(text: str) -> float:
-    """Seconds that the site wants to be left alone, within bounds."""
-    seconds = 0.0
-    if text.isdecimal():
-        seconds = float(text)
-    else:
-        with contextlib.suppress(ValueError, TypeError):
-            seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
-    return min(max(seconds, 0.0), LONGEST_PAUSE)

@@ -193,7 +193,8 @@ def test_a_function_gets_the_same_of_files_and_of_frames(film, tmp_path):
     image.save(np.stack([ramp] * 3, axis=-1), tmp_path / "deep.png", bits=16)
     image.save(np.stack([ramp] * 4, axis=-1), tmp_path / "clear.png")
     Image.fromarray((ramp * 255).astype(np.uint8)).save(tmp_path / "grey.jpg")
-    for source in (film, tmp_path / "deep.png", tmp_path / "clear.png", tmp_path / "grey.jpg", Image.new("L", (4, 3), 99)):
+    files = (tmp_path / name for name in ("deep.png", "clear.png", "grey.jpg"))
+    for source in (film, *files, Image.new("L", (4, 3), 99)):
         ml4a.apply(seeing, source, tmp_path / f"out{len(seen)}{'.webp' if source is film else '.png'}")
     assert {(kind, dtype, ndim) for kind, dtype, ndim, _ in seen} == {(np.ndarray, np.dtype(np.float32), 3)}
     assert [channels for *_, channels in seen[-4:]] == [3, 4, 3, 3]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import ipaddress
 import random
 import re
@@ -191,7 +190,8 @@ class _Transfer:
                 raise net.ConnectionLost(f"{where} answered with another part of the file than asked for")
             self._partial.continued = True
         elif response.status in _BUSY:
-            raise _Busy(f"{where} answered {response.status} {response.reason}", _retry_after(response))
+            pause = min(max(response.retry_after or 0.0, PAUSE), LONGEST_PAUSE)
+            raise _Busy(f"{where} answered {response.status} {response.reason}", pause)
         else:
             advice = self._advice.get(response.status, "")
             raise DownloadFailed(f"{where} answered {response.status} {response.reason}{advice and f': {advice}'}")
@@ -283,16 +283,6 @@ def _validator(response: net.Response) -> str:
         return ""  # its ranges would be of other bytes than those that were decoded and kept
     tag = response.headers.get("ETag", "")
     return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
-
-
-def _retry_after(response: net.Response) -> float:
-    """Seconds that the server wants to be left alone, within bounds."""
-    text = response.headers.get("Retry-After", "")
-    try:
-        seconds = float(text) if text.isdecimal() else email.utils.parsedate_to_datetime(text).timestamp() - time.time()
-    except (ValueError, TypeError):
-        return PAUSE
-    return min(max(seconds, PAUSE), LONGEST_PAUSE)
 
 
 def _is_here(url: str) -> bool:
