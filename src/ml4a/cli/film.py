@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from ml4a import jobs
 from ml4a._core.errors import BadValue
-from ml4a._core.files import is_folder
+from ml4a._core.files import is_folder, refuse_existing
 from ml4a._core.progress import listening
 from ml4a.jobs.items import FILMS
 
@@ -219,6 +219,7 @@ def save_made(
     writing = {"overwrite": options["overwrite"], "keep_partial": keep_partial}
     with console.progress_bars(quiet=options["quiet"]) as on_progress, listening(on_progress):
         if STANDARD_STREAM in command:
+            refuse_existing(Path(target), options["overwrite"])
             make(secrets.randbelow(2**32) if seed is None else seed).save(target, **writing)
         else:
             deciding = {name: value for name, value in options.items() if name not in _NOT_DECIDING}

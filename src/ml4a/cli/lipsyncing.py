@@ -5,19 +5,22 @@ from __future__ import annotations
 import functools
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cyclopts
 
 from ml4a._core.errors import BadValue
-from ml4a._core.progress import listening
 from ml4a.models import _media
 from ml4a.models._operation import recording
 from ml4a.models.registry import Verb
 
-from . import console, derived
+from . import derived
 from .adapter import STANDARD_STREAM, flag, positional
+from .film import save_made
 from .run import default_target, load_model, model_options, output_options
+
+if TYPE_CHECKING:
+    from ml4a.media.video import Clip
 
 VERB = "lipsync"
 _FACE = "A film or a picture with a face: a file, a URL or `sample:NAME`."
@@ -38,7 +41,6 @@ def add(app: cyclopts.App, verb: Verb, candidates: list[Verb]) -> None:
 
 
 def _lipsync(verb: Verb, face: str, speech: str, **options: Any) -> int:
-    from ml4a._core.files import refuse_existing
     from ml4a.media import audio
     from ml4a.media.video import _save
 
@@ -46,7 +48,6 @@ def _lipsync(verb: Verb, face: str, speech: str, **options: Any) -> int:
         raise BadValue("the face and the film are files here, not standard input or output")
     target = Path(options["output"] or default_target(VERB, face).with_suffix(".mp4"))
     _save.check_name(target)
-    refuse_existing(target, options["overwrite"])
     # What cannot be read is refused before anything is downloaded.
     parameters = verb.operation.parameters
     shown = _media.fetched(parameters["face"], face)
@@ -55,11 +56,10 @@ def _lipsync(verb: Verb, face: str, speech: str, **options: Any) -> int:
     said = sys.stdin.buffer.read() if piped else _media.fetched(parameters["speech"], speech)
     audio.blocks(said)
     own = {name: options[name] for name in parameters if name in options}
-    with console.progress_bars(quiet=options["quiet"]) as on_progress:
-        model = load_model(verb.model, options)
-        with listening(on_progress), recording(options["record"]):
-            clip = model(shown, speech=said, **own)
-        clip.save(target, overwrite=options["overwrite"], keep_partial=True, on_progress=on_progress)
-    if not options["quiet"]:
-        print(target)
+
+    def make(_: int) -> Clip:
+        with recording(options["record"]):
+            return load_model(verb.model, options)(shown, speech=said, **own)
+
+    save_made(make, target, [VERB, face, speech], options, seed=0, keep_partial=True)
     return 0

@@ -60,6 +60,7 @@ def flow(
 
     Directions are colours, and what stands still is white. A `.flo` file keeps the flow itself, for other programs.
     """
+    given = dict(locals())
     from ml4a.media import image, video
 
     finder = _Finder(model, weights, device, size)
@@ -67,7 +68,8 @@ def flow(
         clip = film.open_clip(files[0])
         moving = video.flows(clip, longest=longest, colors=colors, engine=finder)
         moving = video.side_by_side([clip, moving]) if compare else moving
-        film.save_clip(moving, output or film.beside(files[0], "flow"), overwrite, quiet)
+        target = output or film.beside(files[0], "flow")
+        film.save_made(lambda _: moving, target, ["flow", *files], given, seed=0)
         return
     if len(files) != 2:
         raise BadValue(f"{_fault(files)}name two pictures, or one film: ml4a flow a.png b.png -o flow.png")
@@ -111,6 +113,7 @@ def interpolate(
     A film becomes slow motion (`--slow`), or has more frames per second (`--rate`). Its sound follows as on a tape.
     Pictures that have nothing in common fade into each other.
     """
+    given = dict(locals())
     from ml4a.media import video
 
     finder = _Finder(model, weights, device, size)
@@ -138,7 +141,7 @@ def interpolate(
     target = Path(output) if output else film.beside(files[0], "interpolate")
     if not target.suffix or is_folder(target):
         target = target / "%05d.png"
-    film.save_clip(moving, target, overwrite, quiet)
+    film.save_made(lambda _: moving, target, ["interpolate", *files], given, seed=0)
 
 
 _EXAMPLES = {

@@ -126,6 +126,7 @@ class Journal:
     def stopped(self, key: str, there: Stamp) -> None:
         """Note that what is `there` is the best so far of an item that Ctrl-C ended: it will be done again."""
         self._items[key] = {**self._items[key], "before": there, "ours": True}
+        self._noted = True
         self._write({"begin": {key: self._items[key]}}, at_once=True)
 
     def end(self) -> None:
@@ -191,9 +192,9 @@ class Journal:
     def _take(self, entry: dict[str, Any]) -> None:
         """Take one line over; what no journal of ours would say is passed over."""
         if isinstance(begun := entry.get("begin"), dict):
-            self._items.update(
-                {key: told for key, told in begun.items() if isinstance(told, dict) and told.keys() == _FIELDS}
-            )
+            told = {key: each for key, each in begun.items() if isinstance(each, dict) and each.keys() == _FIELDS}
+            self._items.update(told)
+            self._noted |= any(each["ours"] for each in told.values())
         elif isinstance(name := entry.get("kept"), str):
             self._kept[name] = entry.get("value")
         self._noted |= not entry.keys().isdisjoint(_TOLD)

@@ -121,6 +121,9 @@ class Local:
         task = process.task
         if task is None:
             return None
+        if process.is_ready and not process.was_given:
+            waiting.give_back(task)
+            return None
         if process.greedy:
             limit = f"{(self._memory or 0) / 2**30:.3g} GiB"
             return Outcome(task.number, task.item, reason=f"it took more memory than a worker may hold, {limit}")
@@ -144,6 +147,8 @@ class _Process:
 
     def __init__(self, payload: bytes, heard: queue.SimpleQueue[tuple[_Process, tuple[Any, ...] | None]]) -> None:
         self.task: Task | None = None
+        self.was_given = False
+        """Whether it can have begun with its task: it was not over already."""
         self.is_ready = False
         self.greedy = False
         self._is_stopped = False
@@ -163,8 +168,7 @@ class _Process:
     def give(self, task: Task | None) -> None:
         """Let it do a task, or nothing for now."""
         self.task = task
-        if task is not None:
-            self._send(pickle.dumps(pickled(task.item, "an item")))
+        self.was_given = task is not None and self._send(pickle.dumps(pickled(task.item, "an item")))
 
     def holds(self) -> int:
         """Bytes that it holds in memory, as far as that is known."""
@@ -206,11 +210,15 @@ class _Process:
                     return
                 heard.put((self, message))
 
-    def _send(self, data: bytes) -> None:
-        with contextlib.suppress(OSError):  # that it is gone is heard at the other pipe
-            pipe = self._pipe("stdin")
+    def _send(self, data: bytes) -> bool:
+        """Whether it still listens; that it is gone is heard at the other pipe."""
+        pipe = self._pipe("stdin")
+        try:
             pipe.write(data)
             pipe.flush()
+        except (OSError, ValueError):  # of a pipe that it, or we, have closed
+            return False
+        return True
 
     def _pipe(self, name: str) -> Any:
         return getattr(self._process, name)

@@ -110,9 +110,12 @@ def _render(clip: Clip, target: Path, folder: Path, overwrite: bool, keep_partia
         if unfolding is None
         else _resumable.Computation(source, unfolding, unfolding.state)
     )
-    _resumable.render(
-        computation, target, kept, record=lambda: clip.record, overwrite=overwrite, keep_partial=keep_partial
-    )
+    try:
+        _resumable.render(
+            computation, target, kept, record=lambda: clip.record, overwrite=overwrite, keep_partial=keep_partial
+        )
+    finally:
+        getattr(pictures, "close", lambda: None)()
 
 
 class _Unfolding:

@@ -6,7 +6,7 @@ import functools
 import itertools
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -139,27 +139,32 @@ class Wav2Lip(Model):
     ) -> Clip:
         """Let the lips of `face`, a film or a still picture, follow a speech.
 
-        Faces are looked for now, and painted while the film is read or saved; only a few frames are in memory at a
-        time. It lasts as long as the speech, which is its sound, and keeps the film's rate. Of several faces the
-        largest speaks, for as long as it stays in its place.
+        Faces are looked for when the film is first read or saved, and painted as it goes on; only a few frames are in
+        memory at a time. It lasts as long as the speech, which is its sound, and keeps the film's rate. Of several
+        faces the largest speaks, for as long as it stays in its place.
 
         Raises:
-            BadMedia: there is no face in any frame, or nothing can be read.
-            BadValue: a box that is not within the frames.
+            BadMedia: nothing can be read; when the film is read, also: there is no face in any frame.
+            BadValue: what is asked for cannot be; when the film is read, also: a box that is not within the frames.
         """
         from ml4a.media import audio, video
 
         from . import _lipsync
+        from ._talking import Talking
 
+        _four("box", box)
+        _four("pads", pads)
         footage = _footage(face, rate=rate, size=size, rotate=rotate, crop=_four("crop", crop), static=static)
         said = audio.load(speech)
         mel = audio.mel(_long_enough(said), audio.WAV2LIP)
         count = max(1, math.ceil(len(said.samples) * footage.rate / said.rate))
         starts = _lipsync.chunk_starts(mel.shape[1], footage.rate, count)
         longest = math.inf if bridge is None else float(bridge * footage.rate)
-        boxes = self._boxes(footage, count, detector, box, pads, every, smooth, longest)
-        work = functools.partial(self._painted, footage, boxes, mel, starts, loop, blend, batch)
-        return video.from_frames(work, footage.rate, count=count, sound=said)
+        find = functools.cache(
+            functools.partial(self._boxes, footage, count, detector, box, pads, every, smooth, longest)
+        )
+        paint = functools.partial(self._painted, footage, mel, starts, loop, blend, batch)
+        return video.from_frames(lambda: Talking(find, paint), footage.rate, count=count, sound=said)
 
     def sync(
         self,
@@ -228,19 +233,21 @@ class Wav2Lip(Model):
     def _painted(
         self,
         footage: Footage,
-        boxes: np.ndarray[Any, Any],
         mel: np.ndarray[Any, Any],
         starts: np.ndarray[Any, Any],
         loop: Literal["repeat", "pingpong", "hold"],
         blend: str,
         batch: int,
-    ) -> Iterator[np.ndarray[Any, Any]]:
-        """The frames of the result."""
+        boxes: np.ndarray[Any, Any],
+        first: int,
+    ) -> Generator[np.ndarray[Any, Any], None, None]:
+        """The frames of the result from number `first` on, in the same batches as if it were the whole."""
         from . import _lipsync
 
         paste = _lipsync.blended if blend == "soft" else _lipsync.pasted
         shown = zip(starts, footage.going_on(len(boxes), loop), strict=False)
-        for moments in _batches(shown, batch):
+        done = first % batch
+        for moments in _batches(itertools.islice(shown, first - done, None), batch):
             speaking = [
                 (mel[:, start : start + _lipsync.STEPS], frame, box)
                 for start, (number, frame) in moments
@@ -251,7 +258,8 @@ class Wav2Lip(Model):
                 faces = [_lipsync.cropped(*each, self.network.size) for each in zip(frames, places, strict=True)]
                 for frame, painted, box in zip(frames, self._paint(chunks, faces), places, strict=True):
                     paste(frame, painted, box)
-            yield from (frame for _, (_, frame) in moments)
+            yield from (frame for _, (_, frame) in moments[done:])
+            done = 0
 
     def _paint(
         self, chunks: Sequence[np.ndarray[Any, Any]], faces: Sequence[np.ndarray[Any, Any]]

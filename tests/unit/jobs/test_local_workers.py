@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import queue
 import random
 import signal
 import subprocess
@@ -18,8 +20,9 @@ from ray_cluster import children
 from ml4a._core import progress
 from ml4a._core.errors import BadValue, Cancelled, NotFound
 from ml4a._core.progress import Cancel
+from ml4a.jobs._waiting import Task
 from ml4a.jobs.engine import Here, engine
-from ml4a.jobs.local import Local
+from ml4a.jobs.local import Local, _Process
 
 pytestmark = pytest.mark.xdist_group("local workers")
 
@@ -49,6 +52,30 @@ def end(pids, within: float) -> bool:
         time.sleep(0.02)
         pids = left
     return True
+
+
+def test_a_death_before_an_item_is_begun_is_charged_to_no_item(monkeypatch):
+    monkeypatch.setattr("ml4a.jobs._waiting.TRIES", 1)
+    died, before = [], {*children(os.getpid()), os.getpid()}
+
+    def items():
+        for number in range(4):
+            for pid in set(children(os.getpid())) - before:
+                os.kill(pid, signal.SIGKILL)
+                assert end([pid], 5)
+                time.sleep(0.2)  # its other threads end, and its pipes with them
+                died.append(pid)
+            yield number
+
+    assert by_number(Local(1).run(lambda: lambda number: number + 10, items())) == {0: 10, 1: 11, 2: 12, 3: 13}
+    assert len(died) == 3
+
+
+def test_nothing_is_given_to_a_worker_that_was_stopped():
+    process = _Process(pickle.dumps(None), queue.SimpleQueue())
+    process.kill()
+    process.give(Task(0, "item"))
+    assert not process.was_given
 
 
 def test_items_that_fail_print_and_read_stop_nothing(capfd):
@@ -249,7 +276,9 @@ def test_functions_of_scripts_work_and_workers_end_with_their_parent(tmp_path):
     script.write_text(
         """
 import os, time
-from ml4a.jobs.local import Local
+from ml4a.jobs._waiting import Task
+from ml4a.jobs.engine import Here, engine
+from ml4a.jobs.local import Local, _Process
 
 def slowly(item):
     if item:

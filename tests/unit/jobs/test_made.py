@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 import pytest
+from film_files import pan, write_film
 
 from ml4a import canvas, jobs, video
 from ml4a._core.errors import OutputExists
@@ -128,3 +129,34 @@ def test_settings_tell_of_files_what_they_are(tmp_path, monkeypatch):
     assert (first["source"][1], first["size"], first["none"]) == ("b.png", [2, 3], None)
     (tmp_path / "a.png").write_bytes(b"12")
     assert jobs.settings_of({"source": ["a.png", "b.png"]})["source"] != first["source"]
+
+
+def test_what_was_shown_of_a_film_that_was_stopped_at_once_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(_kept, "SECONDS_AT_RISK", 60.0)
+    target = tmp_path / "film.mp4"
+    for step in (Stops(20), Stops(10)):
+        with pytest.raises(Interrupted):
+            jobs.render(lambda seed, step=step: feedback(step), target, {}, seed=1, keep_partial=True)
+        assert 0 < len(list(video.open(target))) < COUNT
+    jobs.render(lambda seed: feedback(Stops(0)), target, {}, seed=1, keep_partial=True)
+    assert video.open(target).count == COUNT
+    assert os.listdir(tmp_path) == ["film.mp4"]
+
+
+@pytest.mark.parametrize("make", [lambda clip: clip.slowed(3), video.flows], ids=["slowed", "flows"])
+def test_of_films_in_motion_nothing_is_looked_at_twice(make, tmp_path):
+    film = write_film(tmp_path / "film.mp4", pan(36, 96, 64), rate=6)
+    whole = make(video.open(film)).save(tmp_path / "whole.mp4")
+    frames = video.open(whole).count
+    assert frames is not None
+
+    def stop(event):
+        if event.done == frames - 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        jobs.render(lambda _: make(video.open(film)), tmp_path / "made.mp4", {}, seed=0, on_progress=stop)
+    events = []
+    jobs.render(lambda _: make(video.open(film)), tmp_path / "made.mp4", {}, seed=0, on_progress=events.append)
+    assert events[0].done >= frames - 5
+    assert (tmp_path / "made.mp4").read_bytes() == whole.read_bytes()

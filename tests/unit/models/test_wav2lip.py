@@ -23,7 +23,7 @@ from PIL import Image
 from talkative import in_bytes
 
 import ml4a
-from ml4a import audio, image, video
+from ml4a import audio, image, jobs, video
 from ml4a._core.errors import BadValue, BadWeights
 from ml4a._core.progress import Interrupted
 from ml4a.media.audio import Sound
@@ -258,7 +258,7 @@ def test_a_clip_is_read_anew_each_time(model, speech):
 )
 def test_what_is_no_value_is_named(model, speech, options, words):
     with pytest.raises(BadValue, match=words):
-        model(Image.new("RGB", (64, 48)), speech=speech, **{"box": BOX, **options})
+        next(iter(model(Image.new("RGB", (64, 48)), speech=speech, **{"box": BOX, **options})))
 
 
 def test_the_record_tells_what_went_in_and_that_it_is_synthetic(model, speech, tmp_path):
@@ -283,6 +283,46 @@ def test_ctrl_c_keeps_what_is_finished(model, speech, tmp_path):
     film = video.open(tmp_path / "talk.mp4")
     assert len(list(film)) in (6, 7)
     assert film.has_sound
+
+
+class Watched:
+    """A network that counts the faces that it paints."""
+
+    def __init__(self, network):
+        self.network, self.size, self.painted = network, network.size, 0
+
+    def __call__(self, heard, seen):
+        self.painted += len(seen)
+        return self.network(heard, seen)
+
+
+@pytest.mark.parametrize("stop_at", [6, 17])
+def test_a_film_that_was_stopped_goes_on(stop_at, model, speech, tmp_path, monkeypatch):
+    monkeypatch.setattr("ml4a.media.video._kept.SECONDS_AT_RISK", 0.0)
+    monkeypatch.setattr(model, "network", Watched(model.network))
+    face = np.asarray(image.sample("astronaut"))[:256, 96:352]
+    film = video.from_frames([np.roll(face, 9 * number, axis=1) for number in range(4)], rate=25)
+    found, events = [], []
+    monkeypatch.setattr(model, "_boxes", lambda *given, own=model._boxes: found.append(1) or own(*given))
+
+    def make(_):
+        return model(film, speech=speech, loop="pingpong", batch=5)
+
+    def stop(event):
+        events.append(event)
+        if event.stage == "talk.mp4" and event.done == stop_at:
+            raise KeyboardInterrupt
+
+    whole = make(0).save(tmp_path / "whole.mp4")
+    alone = model.network.painted
+    assert (len(found), alone) == (1, 25)
+    with pytest.raises(KeyboardInterrupt):
+        jobs.render(make, tmp_path / "talk.mp4", {}, seed=0, on_progress=stop)
+    assert not (tmp_path / "talk.mp4").exists()
+    jobs.render(make, tmp_path / "talk.mp4", {}, seed=0)
+    assert (tmp_path / "talk.mp4").read_bytes() == whole.read_bytes()
+    assert len(found) == 2, "the second run was told where the face is"
+    assert model.network.painted <= 2 * alone + 5, "at most a batch is painted twice"
 
 
 # -- Memory and files --------------------------------------------------------------------------------------------------

@@ -93,19 +93,19 @@ def test_frames_without_a_face_are_bridged_or_left(model, speech, astronaut):
 def test_no_face_anywhere_is_said(model, speech):
     film = video.from_frames(np.full((3, 60, 80, 3), 90, np.uint8), rate=5)
     with pytest.raises(BadMedia, match=r"no face found in 3 frames; give its box"):
-        model(film, speech=speech)
+        next(iter(model(film, speech=speech)))
 
 
 @pytest.mark.parametrize("options", [{}, {"box": BOX}])
 def test_a_film_without_frames_is_refused(model, speech, options):
     with recording(False), pytest.raises(BadMedia, match="no frame that can be decoded"):
-        model(video.from_frames(lambda: iter([]), rate=5), speech=speech, **options)
+        next(iter(model(video.from_frames(lambda: iter([]), rate=5), speech=speech, **options)))
 
 
 def test_a_film_of_which_no_frame_is_left_is_refused(model, speech):
     nothing = video.from_frames(pan(3, 64, 48), rate=5).trim(0, 0.01)
     with pytest.raises(BadMedia, match="no frame that can be decoded"):
-        model(nothing, speech=speech, box=BOX)
+        next(iter(model(nothing, speech=speech, box=BOX)))
 
 
 def test_faces_are_looked_for_on_the_models_own_device(model, speech, monkeypatch):
@@ -117,14 +117,23 @@ def test_faces_are_looked_for_on_the_models_own_device(model, speech, monkeypatc
 
     monkeypatch.setattr(registry, "load", watched)
     with pytest.raises(BadMedia, match="no face found"):
-        model(Image.new("RGB", (64, 48)), speech=speech)
+        next(iter(model(Image.new("RGB", (64, 48)), speech=speech)))
     assert devices == [("face", str(model.device))]
 
 
 def test_progress_is_reported_while_faces_are_looked_for(model, speech, astronaut):
     seen = []
     with listening(seen.append):
-        model(video.from_frames(walk(astronaut, 3), rate=12), speech=speech)
+        next(iter(model(video.from_frames(walk(astronaut, 3), rate=12), speech=speech)))
+    assert [each.done for each in seen if each.stage == "faces"] == [0, 1, 2, 3]
+
+
+def test_faces_are_looked_for_once(model, speech, astronaut):
+    seen = []
+    talking = model(video.from_frames(walk(astronaut, 3), rate=12), speech=speech)
+    assert not seen
+    with listening(seen.append):
+        assert len(list(talking)) == len(list(talking)) == 12
     assert [each.done for each in seen if each.stage == "faces"] == [0, 1, 2, 3]
 
 

@@ -29,6 +29,10 @@ TRANSPARENT = frozenset(["mov", "webm"])
 _HD_COLORS, _SD_COLORS = 1, 6
 """BT.709 and BT.601, in ITU-T H.273."""
 _LIMITED = 1
+_GLOBAL_HEADER = 1 << 22
+"""FFmpeg's flag: what all frames need is said once, by the container, as all of these have it."""
+_THREADS = 4
+"""The encoders', on which the bytes of H.264 depend; on fewer cores they take turns."""
 
 
 @contextlib.contextmanager
@@ -61,22 +65,21 @@ class _Codec:
 
 
 class Pictures:
-    """The picture track of a film.
+    """The encoder of a film's pictures.
 
     Args:
-        output: The container that it is for.
+        muxer: FFmpeg's name of the container that it is for.
         shape: H×W×C of the frames.
         header: Gives the frames' clock and colours.
         quality: 1 to 100.
-        threads: How many the encoder has, on which H.264's bytes depend; 0 is as many as suit the machine.
     """
 
-    def __init__(
-        self, output: OutputContainer, shape: tuple[int, ...], header: Header, quality: int, threads: int = 0
-    ) -> None:
+    def __init__(self, muxer: str, shape: tuple[int, ...], header: Header, quality: int) -> None:
+        import av
+
         height, width, channels = shape
-        transparent = channels == 4 and output.format.name in TRANSPARENT
-        if output.format.name == "webm":
+        transparent = channels == 4 and muxer in TRANSPARENT
+        if muxer == "webm":
             codec = _vp9(quality, transparent=transparent)
         elif transparent:
             codec = _prores()
@@ -84,40 +87,54 @@ class Pictures:
             codec = _h264(quality, in_order=header.animation)
         # H.264 with a colour sample for 2×2 pixels has no odd sizes: the last row is there twice, so nothing is lost.
         self._padding = (height % 2, width % 2) if codec.pads else (0, 0)
-        height, width = height + self._padding[0], width + self._padding[1]
-        hd = matrix_for(width, height) == _HD_COLORS
+        self._width, self._height = width + self._padding[1], height + self._padding[0]
         self.tick = header.time_base
         """Seconds of which packets' times are multiples."""
         self._last = -1
         self._durations: dict[int, int] = {}
-        self._alpha = codec.alpha
-        self._converter = _converter(width, height, self.tick, codec, hd=hd)
-        self.track: Any = output.add_stream(codec.name, rate=header.rate, options=codec.options)
-        """The stream in the container."""
-        context = self.track.codec_context
-        context.thread_count = threads
-        context.width, context.height, context.pix_fmt, context.time_base = width, height, codec.pixels, self.tick
-        context.color_range = _LIMITED
-        context.colorspace = usual = _HD_COLORS if hd else _SD_COLORS
-        context.color_primaries, context.color_trc = (usual if it == UNSPECIFIED else it for it in header.colors)
+        self._codec, self._header = codec, header
+        self._hd = matrix_for(self._width, self._height) == _HD_COLORS
+        self._converter = _converter(self._width, self._height, self.tick, codec, hd=self._hd)
+        # No stream's encoder: streams and containers hold each other, and so an encoder's memory, long after the end.
+        self._encoder: Any = av.CodecContext.create(codec.name, "w")
+        self._encoder.options.update(codec.options)
+        self._encoder.framerate = header.rate
+        self._encoder.bit_rate = 0
+        self._encoder.flags |= _GLOBAL_HEADER
+        self._set_up(self._encoder)
+
+    def track(self, output: OutputContainer) -> Any:
+        """A new stream in a container, for packets of such an encoder."""
+        stream: Any = output.add_stream(self._codec.name, rate=self._header.rate, options=self._codec.options)
+        self._set_up(stream.codec_context)
+        return stream
+
+    def _set_up(self, encoder: Any) -> None:
+        encoder.thread_count = _THREADS
+        encoder.width, encoder.height, encoder.pix_fmt = self._width, self._height, self._codec.pixels
+        encoder.time_base = self.tick
+        encoder.color_range = _LIMITED
+        encoder.colorspace = usual = _HD_COLORS if self._hd else _SD_COLORS
+        colors = self._header.colors
+        encoder.color_primaries, encoder.color_trc = (usual if it == UNSPECIFIED else it for it in colors)
 
     def encode(self, frame: Frame) -> list[Packet]:
         """What the encoder gives for another uint8 frame; their times increase."""
         import av
 
-        array = frame.array if self._alpha else on_white(frame.array)
+        array = frame.array if self._codec.alpha else on_white(frame.array)
         if any(self._padding):
             array = np.pad(array, ((0, self._padding[0]), (0, self._padding[1]), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_numpy_buffer(array, format="rgba" if self._alpha else "rgb24")
+        picture = av.VideoFrame.from_numpy_buffer(array, format="rgba" if self._codec.alpha else "rgb24")
         self._last = max(round(frame.time / self.tick), self._last + 1)
         self._durations[self._last] = round(frame.duration / self.tick)
         picture.pts, picture.time_base = self._last, self.tick
         self._converter.push(picture)
-        return self._timed(self.track.encode(self._converter.pull()))
+        return self._timed(self._encoder.encode(self._converter.pull()))
 
     def finish(self) -> list[Packet]:
         """What the encoder still holds."""
-        return self._timed(self.track.encode(None))
+        return self._timed(self._encoder.encode(None))
 
     def _timed(self, packets: list[Packet]) -> list[Packet]:
         for packet in packets:  # encoders forget how long the frames lasted

@@ -21,7 +21,7 @@ from . import _sound
 from ._encode_film import MUXERS, Pictures, film_file
 from ._frames import Frame
 from ._parts import Part, Point
-from ._segments import THREADS, Packets, SegmentWriter, number_of
+from ._segments import Packets, SegmentWriter, number_of
 from ._source import Header, Source
 
 Array = np.ndarray[Any, Any]
@@ -101,7 +101,8 @@ def join_film(
     shown, decoded = clock([segment.times for segment in segments], round(1 / header.rate / header.time_base))
     with contextlib.ExitStack() as closing:
         output = closing.enter_context(film_file(path, record))
-        pictures = Pictures(output, parts[0].shape, header, quality, THREADS)
+        pictures = Pictures(MUXERS[path.suffix.lower()], parts[0].shape, header, quality)
+        track = pictures.track(output)
         sound = None
         if source.track is not None:
             sound = closing.enter_context(contextlib.closing(_sound.writer(source.track, output)))
@@ -109,7 +110,7 @@ def join_film(
         for segment in segments:
             durations, end = segment.table[:, 3].tolist(), segment.part.point.end
             for packet, duration in zip(segment.read(), durations, strict=True):
-                packet.stream, packet.time_base = pictures.track, pictures.tick
+                packet.stream, packet.time_base = track, pictures.tick
                 packet.pts, packet.dts, packet.duration = shown[number], decoded[number], duration
                 output.mux(packet)
                 if sound:

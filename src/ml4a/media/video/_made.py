@@ -87,8 +87,7 @@ class MadeFrames:
             try:
                 yield from itertools.islice(pictures, first, count)
             finally:
-                if isinstance(pictures, Generator):
-                    pictures.close()
+                getattr(pictures, "close", lambda: None)()
         else:
             for number in range(first, count or 0):
                 yield self._pictures[number]

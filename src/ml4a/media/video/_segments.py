@@ -6,7 +6,6 @@ same frames give the same segments, whoever computes them and wherever they were
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 SECONDS = 4
 """How long a segment is."""
-THREADS = 4
-"""The encoder's. H.264 depends on it; on fewer cores they take turns."""
 
 _ALPHA = "matroska_block_additional"
 """What FFmpeg calls the transparency that goes along with a frame of VP9."""
@@ -55,11 +52,8 @@ class SegmentWriter:
     def __init__(
         self, folder: Path, first: int, shape: tuple[int, ...], header: Header, muxer: str, quality: int
     ) -> None:
-        import av
-
         self._first, self._shape = first, shape
-        self._output = av.open(io.BytesIO(), "w", format=muxer)  # nothing is written there: it says what it needs
-        self._pictures = Pictures(self._output, shape, header, quality, THREADS)
+        self._pictures = Pictures(muxer, shape, header, quality)
         self._table: list[tuple[int, ...]] = []
         self._file = PartWriter(folder)
 
