@@ -6,12 +6,18 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from lying_server import LyingServer
 
 from ml4a.weights.sources import https
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# The same examples each time, so that what fails has to do with what was changed; `ML4A_TEST_FUZZ=10` looks further.
+hypothesis.settings.register_profile("seeded", derandomize=True)
+if "ML4A_TEST_FUZZ" not in os.environ:
+    hypothesis.settings.load_profile("seeded")
 
 
 def pytest_configure() -> None:

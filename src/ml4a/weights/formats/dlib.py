@@ -123,7 +123,8 @@ def _input(stream: Stream) -> tuple[_Record, _Tensors]:
     kind = stream.text()
     if kind not in ("input_rgb_image", "input_rgb_image_sized", "input_rgb_image_pyramid"):
         raise BadWeights(f"what goes in is {kind!r}, which is not supported")
-    average = np.array([stream.number() for _ in range(3)], np.float32)
+    with np.errstate(over="ignore"):  # what is not finite is told of whatever is read
+        average = np.array([stream.number() for _ in range(3)], np.float32)
     about: _Record = {"kind": kind}
     if kind.endswith("sized"):
         about |= {"rows": stream.size(), "columns": stream.size()}

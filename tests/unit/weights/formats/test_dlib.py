@@ -144,6 +144,12 @@ def test_a_convolution_may_have_no_biases(write, read, state, biased):
     assert_equal(read(path), due)
 
 
+def test_a_mean_colour_beyond_float32_is_infinite(write, read, state):
+    due = {**state, "input.average": np.array([1e300, -1e300, 110.0])}
+    found = read(write(dlib_files.network(due, [("con", 2, 0, 5), RELU], LOSS, "input_rgb_image")))
+    assert found.arrays()["input.average"].tolist() == [math.inf, -math.inf, 110]
+
+
 def test_gradients_that_a_training_has_left_are_passed_over(write, read, state):
     stream = dlib_files.face_encoder(state, ENCODER["depths"])
     empty = tensor(np.zeros((0, 0, 0, 0)))
