@@ -45,10 +45,10 @@ class Talking:
         Raises:
             KeyError, TypeError, ValueError: it gave nothing like that.
         """
-        boxes = state["boxes"]
-        if not (isinstance(boxes, np.ndarray) and boxes.ndim == 2 and boxes.shape[1] == 4 and len(boxes)):
-            raise ValueError("boxes are N×4")
-        self._boxes, self._number = boxes.astype(np.float64), int(state["number"])
+        boxes, number = state["boxes"], int(state["number"])
+        if not (isinstance(boxes, np.ndarray) and boxes.ndim == 2 and boxes.shape[1] == 4 and len(boxes)) or number < 0:
+            raise ValueError("boxes are N×4, and frames are counted from 0")
+        self._boxes, self._number = boxes.astype(np.float64), number
 
     def close(self) -> None:
         """Stop reading the footage."""

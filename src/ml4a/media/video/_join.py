@@ -55,7 +55,7 @@ def write_film(
 def _encoded(folder: Path, frames: Iterator[Frame], header: Header, muxer: str, quality: int) -> list[Part]:
     parts: list[Part] = []
     done = 0
-    for number, own in itertools.groupby(frames, key=lambda frame: number_of(frame.time)):
+    for _, own in itertools.groupby(frames, key=lambda frame: number_of(frame.time)):
         last = first = next(own)
         writer = SegmentWriter(folder, done, first.array.shape, header, muxer, quality)
         try:
@@ -63,7 +63,7 @@ def _encoded(folder: Path, frames: Iterator[Frame], header: Header, muxer: str, 
                 writer.add(last)
                 done += 1
             point = Point(done, last.time, last.time + last.duration, seen=0, damaged=0, state={})
-            parts.append(writer.close(folder / f"{len(parts)}-{number}.zip", point))
+            parts.append(writer.close(folder / f"{len(parts)}.zip", point))
         except BaseException:
             writer.abandon()
             raise
